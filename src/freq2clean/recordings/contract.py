@@ -1,0 +1,115 @@
+"""What every recording and every writer promises, whatever its format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.errors import InputError
+
+__all__ = ["Metadata", "Recording", "Writer"]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is known of a recording besides its pixels.
+
+    Parameters
+    ----------
+    frame_rate_hz : float or None
+        Frames per second.
+    pixel_size_um : (float, float) or None
+        Height and width of a pixel, in micrometres.
+    provenance : mapping
+        How the recording was made (method, parameters, versions, inputs), JSON-serialisable.
+    """
+
+    frame_rate_hz: float | None = None
+    pixel_size_um: tuple[float, float] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Recording(ABC):
+    """A (T, Y, X) recording, read lazily in ranges of frames.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it, usually its path.
+    shape : (int, int, int)
+        Frames, rows, columns.
+    dtype : numpy.dtype
+        In native byte order, also where the file is not.
+    metadata : Metadata
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    metadata: Metadata
+
+    @abstractmethod
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames ``start`` to ``stop``, a valid and non-empty range."""
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames ``start`` to ``stop`` as an array (stop - start, Y, X) of ``dtype``.
+
+        The array may be a read-only view of the file. Thread-safe.
+        """
+        if not 0 <= start <= stop <= self.shape[0]:
+            raise InputError(
+                f"{self.name}: frames {start}:{stop} asked for; it has frames 0:{self.shape[0]}"
+            )
+        if start == stop:
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        return self._read(start, stop)
+
+    @property
+    def ndim(self) -> int:
+        return 3
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: int | slice) -> NDArray[Any]:
+        """Frames by index or slice, as an array would give them."""
+        if isinstance(key, slice):
+            start, stop, step = key.indices(self.shape[0])
+            if step == 1:
+                return self.read(start, max(start, stop))
+            frames = range(start, stop, step)
+            out = np.empty((len(frames), *self.shape[1:]), self.dtype)
+            for i, frame in enumerate(frames):
+                out[i] = self.read(frame, frame + 1)[0]
+            return out
+        frame = range(self.shape[0])[key]
+        return self.read(frame, frame + 1)[0]
+
+    def close(self) -> None:
+        """Release the file. Reading afterwards is an error."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Writer(ABC):
+    """Takes the frames of one recording in order; see `freq2clean.recordings.create`."""
+
+    @abstractmethod
+    def append(self, block: NDArray[Any]) -> None:
+        """Write the next frames: an array (n, Y, X) of the recording's dtype."""
