@@ -1,34 +1,35 @@
-"""Lines that a detector dropped: rows of exact zeros that stand for no measurement."""
+"""Values that were never measured: lines that a detector dropped, and NaN."""
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["missing_rows"]
+__all__ = ["MaskedValues", "missing_rows"]
 
-NEGLIGIBLE_LOG_CHANCE = np.log(1e-12)
+_NEGLIGIBLE_LOG_CHANCE = np.log(1e-9)
 
 
 def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
-    """Rows of single frames that were never measured and must not count as dark signal.
+    """Rows of single frames that hold nothing but zeros though their neighbours hold light.
 
-    A row is missing where it is exactly zero from end to end although the same row holds values in
-    at least half of the other frames, so many that a row of zeros cannot be chance (below 1e-12,
-    if pixels are independent). A masked border that is always zero is therefore not missing, nor
-    is a dark row of a recording with few photons. Every row of a frame of zeros is missing under
-    the same two conditions, asked of whole frames.
+    A row of zeros counts as missing where it cannot be chance: with the share of zeros in the
+    nearest rows of the same frame that are not empty, the darker of the two, a whole row of them
+    has a probability below 1e-9. So a dark row of a recording with few photons is signal. Only
+    the frame itself is looked at, which makes the answer independent of how frames are blocked;
+    an empty frame and a masked border count as missing too.
 
     Parameters
     ----------
-    block : array (n, Y, X)
-        Consecutive frames, of any real dtype. NaN counts as a value.
+    block : ndarray, (n, Y, X), any real dtype
+        Frames. NaN counts as a value.
 
     Returns
     -------
-    array (n, Y) of bool
+    ndarray, (n, Y), bool
 
     Examples
     --------
@@ -38,21 +39,52 @@ def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
     >>> np.argwhere(missing_rows(block)).tolist()
     [[3, 2]]
     """
-    zero: NDArray[np.bool_] = ~block.any(axis=2)
-    missing = np.zeros_like(zero)
-    for row in np.flatnonzero(zero.any(axis=0)):
-        if _is_dropout(np.asarray(zero[:, row]), block[:, row]):
-            missing[:, row] = zero[:, row]
-    zero_frames: NDArray[np.bool_] = zero.all(axis=1)
-    if zero_frames.any() and _is_dropout(zero_frames, block):
-        missing[zero_frames] = True
+    suspects = ~block[:, :, :: max(1, block.shape[2] // 16)].any(axis=2)
+    missing = np.zeros(block.shape[:2], np.bool_)
+    for frame in np.flatnonzero(suspects.any(axis=1)):
+        missing[frame] = _missing_rows_of(block[frame])
     return missing
 
 
-def _is_dropout(zero: NDArray[np.bool_], samples: NDArray[Any]) -> bool:
-    """Whether the zero ones among `samples` (n, ...) are too improbable to be few photons."""
-    others = zero.size - int(zero.sum())
-    if others == 0 or 2 * others < zero.size - 1:
-        return False
-    lit = np.count_nonzero(samples, axis=0)
-    return bool(np.log1p(-lit / (others + 1)).sum() < NEGLIGIBLE_LOG_CHANCE)
+def _missing_rows_of(frame: NDArray[Any]) -> NDArray[np.bool_]:
+    share_of_zeros = np.mean(frame == 0, axis=1)
+    empty = share_of_zeros == 1
+    lit = np.flatnonzero(~empty)
+    if lit.size == 0:
+        return empty
+    rows = np.flatnonzero(empty)
+    above = lit[np.clip(np.searchsorted(lit, rows) - 1, 0, None)]
+    below = lit[np.clip(np.searchsorted(lit, rows), None, lit.size - 1)]
+    darker = np.maximum(share_of_zeros[above], share_of_zeros[below])
+    with np.errstate(divide="ignore"):
+        log_chance = frame.shape[1] * np.log(darker)
+    missing = np.zeros(len(frame), np.bool_)
+    missing[rows[log_chance < _NEGLIGIBLE_LOG_CHANCE]] = True
+    return missing
+
+
+class MaskedValues:
+    """Where the raw recording was not a number, kept compressed until the frames are written."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, tuple[tuple[int, int], bytes]] = {}
+
+    def add(self, start: int, mask: NDArray[np.bool_]) -> None:
+        """Remember a mask (n, pixels) for frames ``start`` onward."""
+        n_frames, n_pixels = mask.shape
+        self._blocks[start] = (n_frames, n_pixels), zlib.compress(np.packbits(mask).tobytes(), 1)
+
+    def blank(self, start: int, block: NDArray[np.float32]) -> None:
+        """Write NaN into a block (n, pixels) of frames ``start`` onward, in place."""
+        stop = start + len(block)
+        for first, ((n_frames, n_pixels), packed) in self._blocks.items():
+            low, high = max(first, start), min(first + n_frames, stop)
+            if low < high:
+                bits = np.frombuffer(zlib.decompress(packed), np.uint8)
+                mask = np.unpackbits(bits, count=n_frames * n_pixels).reshape(n_frames, n_pixels)
+                block[low - start : high - start][mask[low - first : high - first] == 1] = np.nan
+
+    def forget(self, before: int) -> None:
+        """Drop what lies before a frame."""
+        for first in [f for f, ((n, _), _) in self._blocks.items() if f + n <= before]:
+            del self._blocks[first]
