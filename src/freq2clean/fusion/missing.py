@@ -39,7 +39,8 @@ def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
     >>> np.argwhere(missing_rows(block)).tolist()
     [[3, 2]]
     """
-    suspects = ~block[:, :, :: max(1, block.shape[2] // 16)].any(axis=2)
+    sample = block[:, :, :: max(1, block.shape[2] // 16)]
+    suspects = np.all(sample == 0, axis=2)
     missing = np.zeros(block.shape[:2], np.bool_)
     for frame in np.flatnonzero(suspects.any(axis=1)):
         missing[frame] = _missing_rows_of(block[frame])
@@ -48,7 +49,7 @@ def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
 
 def _missing_rows_of(frame: NDArray[Any]) -> NDArray[np.bool_]:
     share_of_zeros = np.mean(frame == 0, axis=1)
-    empty = share_of_zeros == 1
+    empty: NDArray[np.bool_] = share_of_zeros == 1
     lit = np.flatnonzero(~empty)
     if lit.size == 0:
         return empty

@@ -1,0 +1,51 @@
+"""Step 3, apply: a few images times a few temporal courses, added to frames of the denoised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.fusion.windows import Window
+
+__all__ = ["Correction"]
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """What one window adds to the denoised recording: ``courses.T @ images``.
+
+    Parameters
+    ----------
+    window : Window
+    courses : ndarray, (K, window.n_frames), float32
+        Rows of the temporal basis, times the window's taper.
+    images : ndarray, (K, Y, X), float32
+        The corrections of the coefficient images.
+    """
+
+    window: Window
+    courses: NDArray[np.float32]
+    images: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls, window: Window, basis: NDArray[np.float64], images: NDArray[np.float32]
+    ) -> Correction:
+        """From basis rows; those whose image is zero are left out."""
+        used = images.any(axis=(1, 2))
+        return cls(window, (basis[used] * window.taper).astype(np.float32), images[used])
+
+    def add_to(self, start: int, block: NDArray[np.float32], pixels: slice) -> None:
+        """Add to ``block``, frames ``start`` onward of some pixels (n, pixels), in place."""
+        first, last = max(start, self.window.start), min(start + len(block), self.window.stop)
+        if first >= last or not len(self.images):
+            return
+        courses = self.courses[:, first - self.window.start : last - self.window.start]
+        images = self.images.reshape(len(self.images), -1)[:, pixels]
+        frames = block[first - start : last - start]
+        if len(images) == 1 and np.ptp(courses) == 0:
+            frames += courses[0, 0] * images[0]
+        else:
+            frames += courses.T @ images

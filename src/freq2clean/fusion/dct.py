@@ -1,0 +1,182 @@
+"""The study's other fusion: low DCT-II bins in time, high ones in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
+
+from freq2clean.errors import InputError
+from freq2clean.fusion.bases import dct_basis
+from freq2clean.fusion.corrections import Correction
+from freq2clean.fusion.method import Job, Method, Plan
+from freq2clean.fusion.moments import Projection
+from freq2clean.fusion.rings import radius_cycles_per_pixel
+from freq2clean.fusion.survey import Survey
+from freq2clean.fusion.windows import Window, plan_windows
+
+__all__ = ["Dct"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dct(Method):
+    """Take slow, fine detail from a moving average of the raw recording.
+
+    A DCT-II coefficient of the window is blended with weight ``W_space * (1 - W_time)``, where
+    each W rises from 0 to 1 over ``cutoff - width`` to ``cutoff + width``. Defaults are the
+    study's, in coefficient indices, which move with the size of window and image; give
+    ``spatial_*_per_um`` with ``pixel_size_um``, and ``temporal_*_hz`` with ``frame_rate_hz``, for
+    cut-offs that do not.
+
+    Parameters
+    ----------
+    spatial_cutoff, spatial_width : float
+        Radius in the plane of spatial coefficients, in indices.
+    temporal_cutoff, temporal_width : float
+        Temporal coefficient, in indices.
+    window : int
+        Frames per window.
+    raw_average : int
+        Frames of the raw moving average, centred, shorter at the ends of the recording; 1 for the
+        raw recording itself.
+    overlap : float
+        Share of a window that fades into the next; 0 as in the study.
+    spatial_cutoff_per_um, spatial_width_per_um : float, optional
+        In cycles per micrometre, instead of the indices.
+    temporal_cutoff_hz, temporal_width_hz : float, optional
+        In hertz, instead of the indices.
+    pixel_size_um : (float, float), optional
+    frame_rate_hz : float, optional
+    """
+
+    name: ClassVar[str] = "dct"
+    spatial_cutoff: float = 36.0
+    spatial_width: float = 72.0
+    temporal_cutoff: float = -6.0
+    temporal_width: float = 16.0
+    window: int = 3000
+    raw_average: int = 6000
+    overlap: float = 0.0
+    spatial_cutoff_per_um: float | None = None
+    spatial_width_per_um: float | None = None
+    temporal_cutoff_hz: float | None = None
+    temporal_width_hz: float | None = None
+    pixel_size_um: tuple[float, float] | None = None
+    frame_rate_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.raw_average < 1:
+            raise InputError(f"raw_average = {self.raw_average} frames; give 1 or more")
+        for name, value in (
+            ("spatial_width", self.spatial_width),
+            ("temporal_width", self.temporal_width),
+            ("spatial_width_per_um", self.spatial_width_per_um),
+            ("temporal_width_hz", self.temporal_width_hz),
+        ):
+            if value is not None and value <= 0:
+                raise InputError(f"{name} = {value}; give a width above 0")
+        _need_together(
+            spatial_cutoff_per_um=self.spatial_cutoff_per_um,
+            spatial_width_per_um=self.spatial_width_per_um,
+        )
+        _need_together(
+            temporal_cutoff_hz=self.temporal_cutoff_hz, temporal_width_hz=self.temporal_width_hz
+        )
+
+    def plan(
+        self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None
+    ) -> Plan:
+        return _DctPlan(self, n_frames, shape)
+
+    def spatial_weights(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """Weight of each spatial coefficient, (Y, X)."""
+        if self.spatial_cutoff_per_um is None or self.spatial_width_per_um is None:
+            radius = np.hypot(np.arange(shape[0])[:, None], np.arange(shape[1]))
+            return _ramp(radius, self.spatial_cutoff, self.spatial_width)
+        if self.pixel_size_um is None:
+            raise InputError("cut-offs in cycles per micrometre are given; give pixel_size_um too")
+        radius = radius_cycles_per_pixel(shape, pixel_size=self.pixel_size_um)
+        return _ramp(radius, self.spatial_cutoff_per_um, self.spatial_width_per_um)
+
+    def temporal_weights(self, n_frames: int) -> NDArray[np.float64]:
+        """Weight of each temporal coefficient of a window, up to the last that is not 0."""
+        bins = np.arange(n_frames)
+        if self.temporal_cutoff_hz is None or self.temporal_width_hz is None:
+            weights = 1 - _ramp(bins, self.temporal_cutoff, self.temporal_width)
+        elif self.frame_rate_hz is None:
+            raise InputError("cut-offs in hertz are given; give frame_rate_hz too")
+        else:
+            frequency_hz = bins * self.frame_rate_hz / (2 * n_frames)
+            weights = 1 - _ramp(frequency_hz, self.temporal_cutoff_hz, self.temporal_width_hz)
+        return weights[: max(1, np.count_nonzero(weights))]
+
+
+class _DctPlan(Plan):
+    def __init__(self, method: Dct, n_frames: int, shape: tuple[int, int]) -> None:
+        windows = plan_windows(n_frames, window=method.window, overlap=method.overlap)
+        temporal = method.temporal_weights(windows[0].n_frames)
+        self._basis = dct_basis(windows[0].n_frames, len(temporal))
+        self._weights = (temporal[:, None, None] * method.spatial_weights(shape)).astype(np.float32)
+        self.jobs = [Job(w, self._project(w, n_frames, method.raw_average)) for w in windows]
+
+    def _project(self, window: Window, n_frames: int, average: int) -> tuple[Projection, ...]:
+        if average == 1:
+            return (Projection("residual", window.start, self._basis),)
+        start, weights = average_weights(self._basis, window, n_frames=n_frames, average=average)
+        return (
+            Projection("residual", start, weights),
+            Projection("denoised", start, weights),
+            Projection("denoised", window.start, self._basis),
+        )
+
+    def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
+        residual, *averaged = (p.images(shape) for p in job.projections)
+        if averaged:
+            residual = residual + averaged[0] - averaged[1]
+        spectrum = dctn(residual, axes=(1, 2), norm="ortho", workers=-1)
+        images = idctn(self._weights * spectrum, axes=(1, 2), norm="ortho", workers=-1)
+        return Correction.of(job.window, self._basis, images)
+
+    def findings(self) -> dict[str, Any]:
+        return {
+            "windows": [(job.window.start, job.window.stop) for job in self.jobs],
+            "n_bins": len(self._basis),
+        }
+
+
+def average_weights(
+    basis: NDArray[np.float64], window: Window, *, n_frames: int, average: int
+) -> tuple[int, NDArray[np.float64]]:
+    """Weights that project a moving average of the recording, as if it had been formed.
+
+    The average of frame t is over frames ``t - average // 2`` up to ``t + average // 2``, without
+    the last, as far as the recording reaches.
+
+    Returns
+    -------
+    start : int
+        First frame that counts.
+    weights : ndarray, (K, n)
+    """
+    frames = np.arange(window.start, window.stop)
+    first = np.maximum(frames - average // 2, 0)
+    last = np.maximum(np.minimum(frames + average // 2, n_frames), first + 1)
+    share = basis / (last - first)
+    start = int(first[0])
+    steps = np.zeros((int(last[-1]) - start + 1, len(basis)))
+    np.add.at(steps, first - start, share.T)
+    np.add.at(steps, last - start, -share.T)
+    return start, np.cumsum(steps[:-1], axis=0).T
+
+
+def _ramp(values: NDArray[Any], cutoff: float, width: float) -> NDArray[np.float64]:
+    ramp: NDArray[np.float64] = np.clip((values - (cutoff - width)) / (2 * width), 0.0, 1.0)
+    return ramp
+
+
+def _need_together(**options: float | None) -> None:
+    if len({value is None for value in options.values()}) > 1:
+        raise InputError(f"give {' and '.join(options)} together, or none of them")

@@ -1,0 +1,237 @@
+"""The three steps of every fusion: accumulate, solve, apply."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.errors import InputError
+from freq2clean.fusion.corrections import Correction
+from freq2clean.fusion.missing import MaskedValues
+from freq2clean.fusion.moments import Projection, accumulate
+from freq2clean.fusion.parallel import over_pixels
+from freq2clean.fusion.scale import Scale
+from freq2clean.fusion.survey import Survey, spread_runs
+from freq2clean.fusion.windows import Window
+
+__all__ = ["ArrayLike3D", "Fusion", "Job", "Method", "Plan"]
+
+
+class ArrayLike3D(Protocol):
+    """Anything with a (T, Y, X) shape that gives frames by slice: NumPy, Zarr, a Recording."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, key: slice, /) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One window and the projections that its correction is solved from."""
+
+    window: Window
+    projections: tuple[Projection, ...]
+
+    @property
+    def stop(self) -> int:
+        """The frame from which on nothing more is needed."""
+        return max(projection.stop for projection in self.projections)
+
+
+class Plan(ABC):
+    """What a method does with one pair of recordings: its jobs, and how each is solved."""
+
+    jobs: list[Job]
+
+    @abstractmethod
+    def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
+        """Step 2: the correction of one window, from its coefficient images alone."""
+
+    @abstractmethod
+    def findings(self) -> dict[str, Any]:
+        """What was found on the way, JSON-serialisable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """A fusion method and its parameters. Subclasses say how jobs are planned and solved."""
+
+    name: ClassVar[str]
+
+    def survey(self, n_frames: int, shape: tuple[int, int], *, find_scale: bool) -> Survey:
+        """What to look at before the first pass."""
+        return Survey(shape, spread_runs(n_frames, n_runs=8, length=8), find_scale=find_scale)
+
+    @abstractmethod
+    def plan(
+        self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None
+    ) -> Plan:
+        """The jobs for a recording of ``n_frames`` frames, after the survey."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Name and parameters, JSON-serialisable, for the provenance."""
+        return {"method": self.name, **asdict(self)}
+
+    def fit(
+        self,
+        raw: ArrayLike3D,
+        denoised: ArrayLike3D,
+        /,
+        *,
+        rescale: bool = True,
+        memory_bytes: int | None = None,
+        block_frames: int = 64,
+    ) -> Fusion:
+        """Accumulate and solve, for a pair of recordings that give frames by slice.
+
+        Parameters
+        ----------
+        raw, denoised : array-like, (T, Y, X)
+            Read in blocks of ``block_frames`` frames.
+        rescale : bool
+            Match a denoised recording that is clearly on another scale than the raw one.
+        memory_bytes : int, optional
+            Bound on what the coefficient images may take.
+
+        Returns
+        -------
+        Fusion
+            Its ``apply`` gives fused frames; its ``findings`` say what was measured.
+        """
+        fusion = Fusion(
+            self, check_pair(raw.shape, denoised.shape), rescale=rescale, memory_bytes=memory_bytes
+        )
+        for start, stop in fusion.survey_runs:
+            fusion.look(as_frames(raw[start:stop]), as_frames(denoised[start:stop]))
+        for start in range(0, fusion.n_frames, block_frames):
+            stop = min(start + block_frames, fusion.n_frames)
+            fusion.add(start, as_frames(raw[start:stop]), as_frames(denoised[start:stop]))
+        return fusion
+
+
+class Fusion:
+    """The fusion of one pair of recordings: takes frames of both, then gives fused frames.
+
+    Frames up to ``settled`` can be applied before the last ones were added, so a recording of any
+    length passes through with the corrections of a few windows in memory; ``forget`` drops those
+    that are done with.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        shape: tuple[int, int, int],
+        *,
+        rescale: bool = True,
+        memory_bytes: int | None = None,
+    ) -> None:
+        self.method = method
+        self.n_frames = shape[0]
+        self.shape = shape[1:]
+        self._memory_bytes = memory_bytes
+        self._survey = method.survey(self.n_frames, self.shape, find_scale=rescale)
+        self._plan: Plan | None = None
+        self._jobs: list[Job] = []
+        self._masked = MaskedValues()
+        self.scale = Scale()
+        self.corrections: list[Correction] = []
+
+    @property
+    def survey_runs(self) -> Sequence[tuple[int, int]]:
+        """Ranges of frames to `look` at before the first `add`."""
+        return self._survey.runs
+
+    def look(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+        """Survey one of the runs: two blocks (n, Y, X)."""
+        self._survey.add(raw, denoised)
+
+    def add(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+        """Step 1: the next frames, ``start`` onward, two blocks (n, Y, X); solves what it can."""
+        if self._plan is None:
+            self.scale = self._survey.scale()
+            self._plan = self.method.plan(
+                self.n_frames, self.shape, self._survey, memory_bytes=self._memory_bytes
+            )
+            self._jobs = list(self._plan.jobs)
+        projections = dict.fromkeys(p for job in self._jobs for p in job.projections)
+        accumulate(start, raw, denoised, list(projections), scale=self.scale, masked=self._masked)
+        stop = start + len(raw)
+        while self._jobs and self._jobs[0].stop <= stop:
+            self.corrections.append(self._plan.solve(self._jobs.pop(0), self.shape))
+
+    @property
+    def settled(self) -> int:
+        """Frames before this one can be applied."""
+        return self._jobs[0].window.start if self._jobs or self._plan is None else self.n_frames
+
+    @property
+    def findings(self) -> dict[str, Any]:
+        """What was found on the way, JSON-serialisable."""
+        found = {"scale": {"gain": self.scale.gain, "offset": self.scale.offset}}
+        return found if self._plan is None else {**found, **self._plan.findings()}
+
+    def apply(self, denoised: NDArray[Any], /, *, first_frame: int = 0) -> NDArray[np.float32]:
+        """Step 3: fused frames.
+
+        Parameters
+        ----------
+        denoised : ndarray, (n, Y, X)
+            Frames ``first_frame`` onward of the denoised recording.
+
+        Returns
+        -------
+        ndarray, (n, Y, X), float32
+            On the raw recording's scale; NaN where either recording is.
+        """
+        n_frames = len(denoised)
+        if tuple(denoised.shape[1:]) != self.shape:
+            raise InputError(f"frames are {denoised.shape[1:]}; the fusion was fit to {self.shape}")
+        if first_frame < 0 or first_frame + n_frames > self.settled:
+            raise InputError(
+                f"frames {first_frame}:{first_frame + n_frames} asked for; "
+                f"frames 0:{self.settled} are solved"
+            )
+        fused = np.empty(denoised.shape, np.float32)
+        y, out = denoised.reshape(n_frames, -1), fused.reshape(n_frames, -1)
+
+        def add_pixels(pixels: slice) -> None:
+            block = out[:, pixels]
+            block[...] = self.scale.apply(y[:, pixels])
+            for correction in self.corrections:
+                correction.add_to(first_frame, block, pixels)
+
+        over_pixels(add_pixels, out.shape[1])
+        self._masked.blank(first_frame, out)
+        return fused
+
+    def forget(self, before: int) -> None:
+        """Drop the corrections of windows that end before a frame; it cannot be applied again."""
+        self.corrections = [c for c in self.corrections if c.window.stop > before]
+        self._masked.forget(before)
+
+
+def check_pair(raw: Sequence[int], denoised: Sequence[int]) -> tuple[int, int, int]:
+    """The common (T, Y, X) shape of a pair of recordings, or an error that says what differs."""
+    for name, shape in (("raw", raw), ("denoised", denoised)):
+        if len(shape) != 3 or 0 in shape:
+            raise InputError(f"the {name} recording has shape {tuple(shape)}; (T, Y, X) is needed")
+    if tuple(raw) != tuple(denoised):
+        raise InputError(
+            f"the raw recording has shape {tuple(raw)} and the denoised one {tuple(denoised)}; "
+            "they must be equal"
+        )
+    return raw[0], raw[1], raw[2]
+
+
+def as_frames(block: Any) -> NDArray[Any]:
+    """A block as a contiguous array of real numbers."""
+    array = np.ascontiguousarray(block)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"values are {array.dtype}; real numbers are needed")
+    return array.astype(np.float32) if array.dtype.kind == "b" else array

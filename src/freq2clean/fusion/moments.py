@@ -1,0 +1,165 @@
+"""Step 1, accumulate: coefficient images of the residual and of the denoised recording.
+
+Blocks of frames come in any size, and what is added up is linear in them: any blocking gives the
+same sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.fusion.missing import MaskedValues, missing_rows
+from freq2clean.fusion.parallel import over_pixels
+from freq2clean.fusion.scale import Scale
+
+__all__ = ["Projection", "accumulate"]
+
+_FEW_ROWS = 8
+
+
+@dataclass(eq=False)
+class Projection:
+    """Sums over frames of temporal weights times a recording: K coefficient images.
+
+    Parameters
+    ----------
+    source : "raw", "denoised" or "residual"
+        What is summed; the residual is the raw recording minus the denoised one.
+    start : int
+        First frame that counts.
+    weights : ndarray, (K, n)
+        For frames ``start`` to ``start + n``.
+    """
+
+    source: Literal["raw", "denoised", "residual"]
+    start: int
+    weights: NDArray[np.float64]
+    _sums: NDArray[Any] | None = field(default=None, repr=False)
+    _n_missing: NDArray[np.int32] | None = field(default=None, repr=False)
+
+    @property
+    def stop(self) -> int:
+        """The frame after the last that counts."""
+        return self.start + int(self.weights.shape[1])
+
+    @property
+    def _dtype(self) -> type[np.float32 | np.float64]:
+        return np.float64 if len(self.weights) <= _FEW_ROWS else np.float32
+
+    def images(self, shape: tuple[int, int]) -> NDArray[Any]:
+        """The coefficient images (K, Y, X), as if missing values were like the others.
+
+        A pixel without any value has coefficients 0. They are float64 where K is small, so that
+        means of integers are exact, else float32.
+        """
+        assert self._sums is not None, "no frame was added"
+        sums = self._sums
+        if self._n_missing is not None:
+            n_frames = self.weights.shape[1]
+            n_valid = n_frames - self._n_missing
+            sums = sums * np.where(n_valid > 0, n_frames / np.maximum(n_valid, 1), 0.0)
+        return sums.astype(self._dtype, copy=False).reshape(-1, *shape)
+
+    def _weights_of(self, start: int, stop: int) -> NDArray[np.float32] | None:
+        """Weights for frames ``start`` to ``stop``, 0 outside the projection; None if all are."""
+        first, last = max(start, self.start), min(stop, self.stop)
+        if first >= last:
+            return None
+        weights = np.zeros((len(self.weights), stop - start), np.float32)
+        weights[:, first - start : last - start] = self.weights[
+            :, first - self.start : last - self.start
+        ]
+        return weights
+
+    def _allocate(self, n_pixels: int) -> NDArray[Any]:
+        if self._sums is None:
+            self._sums = np.zeros((len(self.weights), n_pixels), self._dtype)
+        return self._sums
+
+    def _count_missing(self, start: int, pixels: slice, hole: NDArray[np.bool_]) -> None:
+        assert self._sums is not None
+        if self._n_missing is None:
+            self._n_missing = np.zeros(self._sums.shape[1], np.int32)
+        inside = slice(max(0, self.start - start), max(0, self.stop - start))
+        self._n_missing[pixels] += hole[inside].sum(axis=0, dtype=np.int32)
+
+
+def accumulate(
+    start: int,
+    raw: NDArray[Any],
+    denoised: NDArray[Any],
+    projections: Sequence[Projection],
+    *,
+    scale: Scale,
+    masked: MaskedValues,
+) -> None:
+    """Add frames ``start`` onward, two blocks (n, Y, X), to the projections that hold them.
+
+    Values that are missing from the raw recording (dropped lines, NaN) do not count; where it is
+    not a number is noted in ``masked``.
+    """
+    n_frames = len(raw)
+    active = [
+        (projection, weights)
+        for projection in projections
+        if (weights := projection._weights_of(start, start + n_frames)) is not None
+    ]
+    x, y = raw.reshape(n_frames, -1), denoised.reshape(n_frames, -1)
+    n_pixels = x.shape[1]
+    for projection, _ in active:
+        projection._allocate(n_pixels)
+    dropped = missing_rows(raw)
+    row_of_pixel = np.arange(n_pixels) // raw.shape[2] if dropped.any() else None
+    needed = {projection.source for projection, _ in active}
+    not_a_number: list[tuple[slice, NDArray[np.bool_]]] = []
+
+    def add_pixels(pixels: slice) -> None:
+        sources = _sources(x[:, pixels], y[:, pixels], needed, scale)
+        holes: dict[str, NDArray[np.bool_]] = {}
+        if row_of_pixel is not None:
+            hole = dropped[:, row_of_pixel[pixels]]
+            for name in needed - {"denoised"}:
+                holes[name] = hole
+                sources[name] = np.where(hole, np.float32(0), sources[name])
+        sums = [weights @ sources[p.source] for p, weights in active]
+        if not all(np.isfinite(s).all() for s in sums):
+            not_a_number.append((pixels, ~np.isfinite(x[:, pixels])))
+            _set_aside(sources, holes)
+            sums = [weights @ sources[p.source] for p, weights in active]
+        for (projection, _), sum_ in zip(active, sums, strict=True):
+            projection._allocate(n_pixels)[:, pixels] += sum_
+            if projection.source in holes:
+                projection._count_missing(start, pixels, holes[projection.source])
+
+    over_pixels(add_pixels, n_pixels)
+    if any(bad.any() for _, bad in not_a_number):
+        mask = np.zeros(x.shape, np.bool_)
+        for pixels, bad in not_a_number:
+            mask[:, pixels] = bad
+        masked.add(start, mask)
+
+
+def _sources(
+    raw: NDArray[Any], denoised: NDArray[Any], needed: set[str], scale: Scale
+) -> dict[str, NDArray[np.float32]]:
+    sources = {"denoised": scale.apply(denoised)}
+    if "raw" in needed:
+        sources["raw"] = raw.astype(np.float32, copy=False)
+    if "residual" in needed:
+        sources["residual"] = np.subtract(raw, sources["denoised"], dtype=np.float32)
+    return sources
+
+
+def _set_aside(
+    sources: dict[str, NDArray[np.float32]], holes: dict[str, NDArray[np.bool_]]
+) -> None:
+    """Replace what is not finite by 0 and add it to the holes."""
+    for name, values in sources.items():
+        bad = ~np.isfinite(values)
+        holes[name] = holes[name] | bad if name in holes else bad
+        sources[name] = np.where(bad, np.float32(0), values)

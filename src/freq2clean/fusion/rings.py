@@ -1,0 +1,40 @@
+"""Rings of equal spatial frequency in the DCT-II of an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RINGS_PER_CYCLE", "radius_cycles_per_pixel", "ring_index", "ring_sums"]
+
+RINGS_PER_CYCLE = 24.0
+
+
+def radius_cycles_per_pixel(
+    shape: tuple[int, int], *, pixel_size: tuple[float, float] = (1.0, 1.0)
+) -> NDArray[np.float64]:
+    """Spatial frequency of each DCT-II coefficient, (Y, X); cycles per unit of ``pixel_size``."""
+    y = np.arange(shape[0]) / (2 * shape[0] * pixel_size[0])
+    x = np.arange(shape[1]) / (2 * shape[1] * pixel_size[1])
+    radius: NDArray[np.float64] = np.hypot(y[:, None], x)
+    return radius
+
+
+def ring_index(shape: tuple[int, int]) -> NDArray[np.intp]:
+    """The ring of each DCT-II coefficient, (Y, X).
+
+    Ring 0 is the mean alone, which is no detail; the others are 1/24 cycle per pixel wide.
+    """
+    index: NDArray[np.intp] = 1 + (radius_cycles_per_pixel(shape) * RINGS_PER_CYCLE).astype(np.intp)
+    index[0, 0] = 0
+    return index
+
+
+def ring_sums(values: NDArray[Any], index: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Sums of (..., Y, X) over each ring: (..., n_rings), float64."""
+    n_rings = int(index.max()) + 1
+    flat = values.reshape(-1, index.size)
+    sums: NDArray[np.float64] = np.stack([np.bincount(index.ravel(), row, n_rings) for row in flat])
+    return sums.reshape(*values.shape[:-2], n_rings)

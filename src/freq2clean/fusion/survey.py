@@ -1,0 +1,77 @@
+"""A look at a few runs of frames before the first pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.fusion.missing import missing_rows
+from freq2clean.fusion.scale import Scale, is_other_scale, match_scale
+
+__all__ = ["Survey", "measured", "spread_runs"]
+
+
+def spread_runs(n_frames: int, *, n_runs: int, length: int) -> list[tuple[int, int]]:
+    """Up to ``n_runs`` runs of ``length`` frames, spread evenly and apart from each other."""
+    length = min(length, n_frames)
+    n_runs = max(1, min(n_runs, n_frames // length))
+    starts = np.linspace(0, n_frames - length, n_runs).round().astype(int)
+    return [(int(start), int(start) + length) for start in starts]
+
+
+_FRAMES_PER_RUN = 8
+
+
+def measured(raw: NDArray[Any]) -> NDArray[np.float32]:
+    """Frames as float32, with NaN where a detector dropped a line."""
+    frames = raw.astype(np.float32)
+    frames[missing_rows(raw)] = np.nan
+    return frames
+
+
+class Survey:
+    """Finds whether the denoised recording is on another scale than the raw one.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    runs : sequence of (int, int)
+        Ranges of frames to `add`.
+    find_scale : bool
+        False to take the denoised recording's scale as it is.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        runs: Sequence[tuple[int, int]],
+        *,
+        find_scale: bool = True,
+    ) -> None:
+        self.runs = runs
+        self._find_scale = find_scale
+        self._sums = np.zeros((2, *shape))
+        self._n_values = np.zeros(shape, np.int64)
+
+    def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+        """Add a run of consecutive frames: two blocks (n, Y, X). A few of them are looked at."""
+        step = max(1, len(raw) // _FRAMES_PER_RUN)
+        x, y = measured(raw[::step]), denoised[::step].astype(np.float32)
+        valid = np.isfinite(x) & np.isfinite(y)
+        self._n_values += valid.sum(axis=0)
+        for total, values in zip(self._sums, (x, y), strict=True):
+            total += np.sum(values, axis=0, dtype=np.float64, where=valid)
+
+    def scale(self) -> Scale:
+        """The scale of the denoised recording; the identity unless it is clearly another."""
+        if not self._find_scale:
+            return Scale()
+        with np.errstate(invalid="ignore"):
+            raw_mean, denoised_mean = self._sums / self._n_values
+        scale, correlation = match_scale(raw_mean, denoised_mean)
+        other = is_other_scale(scale, correlation, raw_mean, denoised_mean)
+        return scale if other else Scale()

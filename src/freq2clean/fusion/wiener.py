@@ -1,0 +1,281 @@
+"""The default fusion: each band of the residual weighted by the signal that it is seen to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
+
+from freq2clean.errors import InputError
+from freq2clean.fusion.bases import dct_basis
+from freq2clean.fusion.corrections import Correction
+from freq2clean.fusion.method import Job, Method, Plan
+from freq2clean.fusion.moments import Projection
+from freq2clean.fusion.noise import NoiseMoments
+from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sums
+from freq2clean.fusion.survey import Survey, measured, spread_runs
+from freq2clean.fusion.windows import plan_windows
+
+__all__ = ["Wiener", "shrinkage"]
+
+_WINDOW_FRAMES = 3000
+_RUN_FRAMES = 128
+_TILE_PIXELS = 64
+_GAIN_SHARE = 0.998
+_BAND_RATIO = 1.35
+_MEMORY_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiener(Method):
+    """Shrink the residual, raw minus denoised, by its own signal-to-noise, band by band.
+
+    A band is a group of temporal DCT-II bins crossed with a ring of spatial frequency. Its weight
+    is ``1 - noise / power`` of the residual, and 0 unless the power exceeds the noise by twice
+    the error that sampling leaves in it. Noise and power are measured; there is nothing to tune.
+    A denoiser that sees the frame it predicts leaks some noise into it; the residual then holds
+    less noise than is assumed, and weights are too small rather than too large.
+
+    Parameters
+    ----------
+    window : int, optional
+        Frames per window; by default the recording is split evenly into windows of about 3000.
+    overlap : float
+        Share of a window that fades into the next.
+    n_bins : int, optional
+        Temporal bins to correct; by default those where a survey of the residual finds signal.
+
+    References
+    ----------
+    Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series (1949);
+    empirical form as in Lim and Oppenheim (1979), doi:10.1109/PROC.1979.11540.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.zeros((200, 32, 32)); truth[:, ::4] = 20
+    >>> raw = np.random.default_rng(0).poisson(truth + 5)
+    >>> denoised = np.full(raw.shape, 10.0)
+    >>> fused = Wiener().fit(raw, denoised).apply(denoised)
+    >>> bool(np.square(fused - truth - 5).mean() < 0.1 * np.square(denoised - truth - 5).mean())
+    True
+    """
+
+    name: ClassVar[str] = "wiener"
+    window: int | None = None
+    overlap: float = 0.1
+    n_bins: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_bins is not None and self.n_bins < 1:
+            raise InputError(f"n_bins = {self.n_bins}; give 1 or more")
+
+    def survey(self, n_frames: int, shape: tuple[int, int], *, find_scale: bool) -> Survey:
+        runs = spread_runs(n_frames, n_runs=4, length=_RUN_FRAMES)
+        return _ResidualSurvey(shape, runs, find_scale=find_scale)
+
+    def plan(
+        self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None
+    ) -> Plan:
+        assert isinstance(survey, _ResidualSurvey)
+        return _WienerPlan(self, n_frames, shape, survey, memory_bytes or _MEMORY_BYTES)
+
+
+class _ResidualSurvey(Survey):
+    """Also measures the noise, and keeps some tiles of both recordings for their dynamics."""
+
+    def __init__(
+        self, shape: tuple[int, int], runs: Sequence[tuple[int, int]], *, find_scale: bool
+    ) -> None:
+        super().__init__(shape, runs, find_scale=find_scale)
+        self.noise = NoiseMoments(shape)
+        self._where = _tiles(shape)
+        self._kept: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+
+    def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+        super().add(raw, denoised)
+        self.noise.add(raw)
+        for rows, columns in self._where:
+            self._kept.append(
+                (
+                    measured(raw[:, rows, columns]),
+                    denoised[:, rows, columns].astype(np.float32),
+                )
+            )
+
+    def residual_power(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean squared coefficients of the residual, (temporal bin, ring), and their number."""
+        scale = self.scale()
+        index = ring_index(self._kept[0][0].shape[1:])
+        sums = np.zeros((len(self._kept[0][0]), int(index.max()) + 1))
+        for raw, denoised in self._kept:
+            residual = np.nan_to_num(raw - scale.apply(denoised), posinf=0, neginf=0)
+            sums += ring_sums(dctn(residual, norm="ortho", workers=-1) ** 2, index)
+        number = np.bincount(index.ravel()) * len(self._kept)
+        return sums / number, np.broadcast_to(number, sums.shape)
+
+
+class _WienerPlan(Plan):
+    def __init__(
+        self,
+        method: Wiener,
+        n_frames: int,
+        shape: tuple[int, int],
+        survey: _ResidualSurvey,
+        memory_bytes: int,
+    ) -> None:
+        windows = plan_windows(
+            n_frames, window=method.window or _even_window(n_frames), overlap=method.overlap
+        )
+        self._noise = survey.noise
+        self._index = ring_index(shape)
+        self._ring_size = np.bincount(self._index.ravel())
+        most = max(1, min(windows[0].n_frames, memory_bytes // (16 * shape[0] * shape[1])))
+        wanted = method.n_bins or useful_bins(survey, windows[0].n_frames)
+        self._limited = wanted > most
+        self._basis = dct_basis(windows[0].n_frames, min(wanted, most))
+        self._bands = temporal_bands(len(self._basis))
+        self._weights: list[NDArray[np.float64]] = []
+        self._mse_reduction: list[float] = []
+        self.jobs = [Job(w, (Projection("residual", w.start, self._basis),)) for w in windows]
+
+    def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
+        spectrum = dctn(job.projections[0].images(shape), axes=(1, 2), norm="ortho", workers=-1)
+        power, number = self._band_power(spectrum)
+        weights = shrinkage(
+            power,
+            self._noise.power_per_ring(),
+            number,
+            noise_error=self._noise.relative_error_per_ring(),
+        )
+        self._weights.append(weights)
+        gained = float(np.sum(number * weights**2 * power))
+        self._mse_reduction.append(gained / (job.window.n_frames * shape[0] * shape[1]))
+        per_bin = weights[
+            np.repeat(np.arange(len(self._bands)), np.diff([*self._bands, len(spectrum)]))
+        ]
+        for image, rings in zip(spectrum, per_bin.astype(np.float32), strict=True):
+            image *= rings[self._index]
+        spectrum[~per_bin.any(axis=1)] = 0
+        images = idctn(spectrum, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True)
+        return Correction.of(job.window, self._basis, images)
+
+    def _band_power(
+        self, spectrum: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean squared coefficients per band and ring, and their number."""
+        sums = np.stack([ring_sums(image**2, self._index) for image in spectrum])
+        width = np.diff([*self._bands, len(spectrum)])
+        number = width[:, None] * self._ring_size
+        return np.add.reduceat(sums, self._bands, axis=0) / number, number
+
+    def findings(self) -> dict[str, Any]:
+        transfer = self._noise.photon_transfer()
+        n = self.jobs[0].window.n_frames
+        edges = [*self._bands, len(self._basis)]
+        return {
+            "windows": [(job.window.start, job.window.stop) for job in self.jobs],
+            "n_bins": len(self._basis),
+            "n_bins_limited_by_memory": self._limited,
+            "noise": {"gain": transfer.gain, "offset": transfer.offset},
+            "noise_sd": float(np.sqrt(self._mean_noise())),
+            "band_edges_cycles_per_frame": [edge / (2 * n) for edge in edges],
+            "ring_edges_cycles_per_pixel": [
+                ring / RINGS_PER_CYCLE for ring in range(len(self._ring_size))
+            ],
+            "weights": np.mean(self._weights, axis=0).round(6).tolist() if self._weights else [],
+            "expected_mse_reduction": float(np.mean(self._mse_reduction or [0.0])),
+        }
+
+    def _mean_noise(self) -> float:
+        return float(np.average(self._noise.power_per_ring(), weights=self._ring_size))
+
+
+def shrinkage(
+    power: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    number: NDArray[np.float64],
+    *,
+    noise_error: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Weights ``max(0, 1 - noise / power)``, 0 within twice the sampling error of noise alone.
+
+    Parameters
+    ----------
+    power : ndarray
+        Mean squared coefficients of the residual in each band.
+    noise : ndarray, broadcastable
+        Mean squared coefficients of its noise.
+    number : ndarray, broadcastable
+        Coefficients in each band.
+    noise_error : ndarray or float
+        Standard error of ``noise``, relative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shrinkage(np.array([4.0, 1.02]), np.array(1.0), np.array([1000, 1000]))
+    array([0.75, 0.  ])
+    """
+    error = noise * np.sqrt(2 / number + np.square(noise_error))
+    significant = (power > noise + 2 * error) & (power > 0)
+    weights: NDArray[np.float64] = np.where(
+        significant, 1 - noise / np.where(significant, power, 1.0), 0.0
+    )
+    return weights
+
+
+def temporal_bands(n_bins: int) -> list[int]:
+    """First bins of groups of temporal bins: the mean alone, then growing by a ratio of 1.35."""
+    edges = [0]
+    edge = 1
+    while edge < n_bins:
+        edges.append(edge)
+        edge = max(edge + 1, int(np.ceil(edge * _BAND_RATIO)))
+    return edges
+
+
+def useful_bins(survey: _ResidualSurvey, n_frames: int) -> int:
+    """How many temporal bins of a window hold nearly all that the weights could gain.
+
+    Short runs of frames show the temporal spectrum of the residual; the window's bins reach up to
+    the frequency below which 99.8 % of the expected gain lies.
+    """
+    if n_frames <= _RUN_FRAMES:
+        return n_frames
+    power, number = survey.residual_power()
+    bands = temporal_bands(len(power))
+    width = np.diff([*bands, len(power)])[:, None]
+    power = np.add.reduceat(power, bands, axis=0) / width
+    number = np.add.reduceat(number, bands, axis=0)
+    noise = survey.noise.power_per_ring()[: power.shape[1]]
+    weights = shrinkage(power, noise, number)
+    gain = np.cumsum((number * weights**2 * power)[:, 1:].sum(axis=1))
+    if gain[-1] == 0:
+        last = 0
+    else:
+        last = int(np.searchsorted(gain, _GAIN_SHARE * gain[-1]))
+    top = [*bands, len(survey_bins := range(_RUN_FRAMES))][last + 1]
+    return min(n_frames, -(-n_frames * top // len(survey_bins)))
+
+
+def _even_window(n_frames: int) -> int:
+    """A window such that windows of about 3000 frames cover the recording evenly."""
+    n_windows = max(1, round(n_frames / _WINDOW_FRAMES))
+    if n_windows == 1:
+        return n_frames
+    return _WINDOW_FRAMES
+
+
+def _tiles(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """A few tiles on a grid over the image."""
+    starts = [np.unique(np.linspace(0, max(0, n - _TILE_PIXELS), 2).astype(int)) for n in shape]
+    return [
+        (slice(int(y), int(y) + _TILE_PIXELS), slice(int(x), int(x) + _TILE_PIXELS))
+        for y in starts[0]
+        for x in starts[1]
+    ]

@@ -1,0 +1,64 @@
+"""Windows in time: where they lie, and how their corrections are faded into each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.errors import InputError
+
+__all__ = ["Window", "plan_windows"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames ``start`` to ``stop``, and the share of each frame's correction that it gives.
+
+    The tapers of all windows that hold a frame add up to 1.
+    """
+
+    start: int
+    stop: int
+    taper: NDArray[np.float64]
+
+    @property
+    def n_frames(self) -> int:
+        return self.stop - self.start
+
+
+def plan_windows(n_frames: int, *, window: int, overlap: float = 0.0) -> list[Window]:
+    """Windows of equal length that cover every frame, evenly spread.
+
+    Where ``window`` does not divide ``n_frames``, neighbours overlap by what is left over, so
+    that no window is shorter than the others and no frame is left out.
+
+    Parameters
+    ----------
+    n_frames : int
+        Length of the recording.
+    window : int
+        Frames per window; a recording shorter than that is one window.
+    overlap : float
+        Least share of a window, 0 to 0.9, that it has in common with the next one.
+
+    Examples
+    --------
+    >>> [(w.start, w.stop) for w in plan_windows(10, window=4)]
+    [(0, 4), (3, 7), (6, 10)]
+    """
+    if window < 1:
+        raise InputError(f"window = {window} frames; give 1 or more")
+    if not 0 <= overlap <= 0.9:
+        raise InputError(f"overlap = {overlap}; give a share of the window from 0 to 0.9")
+    window = min(window, n_frames)
+    hop = max(1, round(window * (1 - overlap)))
+    gaps = math.ceil((n_frames - window) / hop)
+    starts = [round(i * (n_frames - window) / gaps) for i in range(gaps)] + [n_frames - window]
+    bump = np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2
+    total = np.zeros(n_frames)
+    for start in starts:
+        total[start : start + window] += bump
+    return [Window(s, s + window, bump / total[s : s + window]) for s in starts]
