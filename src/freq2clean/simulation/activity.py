@@ -8,7 +8,7 @@ from scipy.signal import lfilter
 
 __all__ = ["draw_neuropil_activity", "draw_spikes", "indicator_response"]
 
-BURST_RATE_HZ = 0.06
+BURST_RATE_HZ = 0.1
 SPIKES_PER_BURST = 4.0
 SPIKE_RATE_IN_BURST_HZ = 15.0
 

@@ -87,7 +87,7 @@ def draw_anatomy(
     for centre in centres:
         soma, outline = artist.soma(centre, radii * rng.lognormal(0, 0.12))
         dendrites = artist.dendrites(centre, radii)
-        brightness = 1.6 * rng.lognormal(0, 0.4)
+        brightness = 1.8 * rng.lognormal(0, 0.4)
         _fade(neuropil, outline, psf_px)
         cells.append(_shaded(_merge(soma, dendrites), brightness, shade))
         somata.append(outline)
@@ -97,7 +97,7 @@ def draw_anatomy(
         for _ in range(rng.poisson(DEFOCUSED_PER_CELL * len(cells)))
     ]
     processes = [
-        _shaded(artist.process(), 0.4 * rng.lognormal(0, 0.6), shade)
+        _shaded(artist.process(), 0.35 * rng.lognormal(0, 0.6), shade)
         for _ in range(rng.poisson(FREE_PROCESSES_PER_MM2 * area_mm2))
     ]
     return Anatomy(neuropil, cells, somata, defocused, processes)
@@ -137,7 +137,7 @@ class _Artist:
     def vessels(self, area_mm2: float) -> Image:
         """Transmission (height, width): 1 in tissue, near 0 in a vessel."""
         shadow = np.zeros(self.shape, np.float32)
-        for _ in range(max(1, self.rng.poisson(25 * area_mm2))):
+        for _ in range(1 + self.rng.poisson(4 * area_mm2)):
             side = int(self.rng.integers(4))
             along = self.rng.uniform(0.15, 0.85)
             edge = np.array([[0.0, along], [along, 1.0], [1.0, along], [along, 0.0]])[side]
@@ -157,12 +157,13 @@ class _Artist:
             (point > -radius) & (point < np.add(self.shape, radius))
         ):
             _stamp_disc(shadow, point, radius)
+            radius *= 1 - 0.001 / self.um
             bend = 0.9 * bend + self.rng.normal(0, 0.012)
             heading += bend
             point = point + np.array([np.sin(heading), np.cos(heading)])
-            if self.rng.random() < 0.014 / self.um:
+            if self.rng.random() < 0.008 / self.um:
                 turn = self.rng.choice([-1, 1]) * self.rng.uniform(0.5, 1.1)
-                self._grow_vessel(shadow, point, heading + turn, 0.7 * radius)
+                self._grow_vessel(shadow, point, heading + turn, 0.6 * radius)
                 radius *= 0.88
 
     def neuropil(self, area_mm2: float) -> Image:
@@ -173,18 +174,23 @@ class _Artist:
         )
         weights = self.rng.lognormal(0, 0.8, n_fibres)[:, None] * np.ones(points.shape[1])
         mesh = gaussian_filter(_splat(points, weights, self.shape), self.psf_px)
-        grain = np.exp(0.2 * self._grain(self.psf_px) + 0.2 * self._grain(4 * self.um))
-        return np.asarray((0.7 + 0.3 * mesh / mesh.mean()) * grain, np.float32)
+        grain = np.exp(0.12 * self._grain(self.psf_px) + 0.15 * self._grain(4 * self.um))
+        return np.asarray((0.8 + 0.2 * mesh / mesh.mean()) * grain, np.float32)
 
     def soma(self, centre: NDArray[np.float64], radius: float) -> tuple[Patch, Patch]:
-        """Light of one soma, peak about one, with a dark nucleus; and its filled outline."""
+        """Light of one soma, about one at its brightest, and its filled outline.
+
+        The focal plane cuts a ball at some depth, and the dark nucleus within it.
+        """
         reach = int(np.ceil(1.7 * radius + 4 * self.psf_px + 2))
         top, left = (int(c) - reach for c in centre)
         rows, columns = np.mgrid[: 2 * reach + 1, : 2 * reach + 1].astype(np.float32)
         dy, dx = rows + top - centre[0], columns + left - centre[1]
-        outer = self._blob(dy, dx, radius)
-        off = 0.15 * radius * self.rng.standard_normal(2)
-        inner = self._blob(dy - off[0], dx - off[1], radius * self.rng.uniform(0.5, 0.72))
+        depth, nucleus_share = self.rng.uniform(0, 0.75), self.rng.uniform(0.55, 0.75)
+        outer = self._blob(dy, dx, radius * np.sqrt(1 - depth**2))
+        off = 0.1 * radius * self.rng.standard_normal(2)
+        nucleus_radius = radius * np.sqrt(max(nucleus_share**2 - depth**2, 0))
+        inner = self._blob(dy - off[0], dx - off[1], nucleus_radius)
         filled = self.rng.random() < 0.08
         nucleus = 0.3 if filled else self.rng.uniform(0.75, 0.98)
         grain = np.exp(0.25 * _unit(gaussian_filter(self._noise(outer.shape), self.psf_px)))
