@@ -97,7 +97,7 @@ def draw_anatomy(
         for _ in range(rng.poisson(DEFOCUSED_PER_CELL * len(cells)))
     ]
     processes = [
-        _shaded(artist.process(), 0.35 * rng.lognormal(0, 0.6), shade)
+        _shaded(artist.process(), 0.3 * rng.lognormal(0, 0.6), shade)
         for _ in range(rng.poisson(FREE_PROCESSES_PER_MM2 * area_mm2))
     ]
     return Anatomy(neuropil, cells, somata, defocused, processes)
@@ -175,7 +175,7 @@ class _Artist:
         weights = self.rng.lognormal(0, 0.8, n_fibres)[:, None] * np.ones(points.shape[1])
         mesh = gaussian_filter(_splat(points, weights, self.shape), self.psf_px)
         grain = np.exp(0.12 * self._grain(self.psf_px) + 0.15 * self._grain(4 * self.um))
-        return np.asarray((0.8 + 0.2 * mesh / mesh.mean()) * grain, np.float32)
+        return np.asarray((0.83 + 0.17 * mesh / mesh.mean()) * grain, np.float32)
 
     def soma(self, centre: NDArray[np.float64], radius: float) -> tuple[Patch, Patch]:
         """Light of one soma, about one at its brightest, and its filled outline.

@@ -21,7 +21,7 @@ def imitate_denoiser(
     *,
     blur_px: float = 1.5,
     blur_frames: float = 1.0,
-    leak: float = 0.6,
+    leak: float = 0.5,
 ) -> NDArray[np.float32]:
     """What a trained denoiser would leave: a blurred truth, and some of the noise.
 

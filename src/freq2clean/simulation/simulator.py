@@ -260,7 +260,7 @@ def simulate(
         n_frames + (warm_up := int(np.ceil(WARM_UP_DECAYS * decay_s * frame_rate_hz))),
         frame_rate_hz=frame_rate_hz,
     )
-    per_spike = _generator(seed, RESPONSE).lognormal(np.log(0.6), 0.5, (light.shape[0], 1))
+    per_spike = _generator(seed, RESPONSE).lognormal(np.log(0.85), 0.5, (light.shape[0], 1))
     dff = per_spike.astype(np.float32) * indicator_response(
         spikes, rise_s=rise_s, decay_s=decay_s, frame_rate_hz=frame_rate_hz
     )
