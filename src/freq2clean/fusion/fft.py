@@ -147,4 +147,5 @@ class _FftPlan(Plan):
 
 def _magnitude(parts: NDArray[Any]) -> NDArray[Any]:
     """Of a bin given as its real part and, where it has one, the imaginary."""
-    return np.abs(parts[0]) if len(parts) == 1 else np.hypot(parts[0], parts[1])
+    magnitude: NDArray[Any] = np.linalg.norm(parts, axis=0)
+    return magnitude

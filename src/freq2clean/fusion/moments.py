@@ -115,7 +115,7 @@ def accumulate(
         projection._allocate(n_pixels)
     dropped = missing_rows(raw)
     row_of_pixel = np.arange(n_pixels) // raw.shape[2] if dropped.any() else None
-    needed = {projection.source for projection, _ in active}
+    needed: set[str] = {projection.source for projection, _ in active}
     not_a_number: list[tuple[slice, NDArray[np.bool_]]] = []
 
     def add_pixels(pixels: slice) -> None:

@@ -25,7 +25,8 @@ __all__ = ["Wiener", "shrinkage"]
 _WINDOW_FRAMES = 3000
 _RUN_FRAMES = 128
 _TILE_PIXELS = 64
-_GAIN_SHARE = 0.998
+_GAIN_SHARE = 0.995
+_LEAST_GAIN = 0.005
 _BAND_RATIO = 1.35
 _MEMORY_BYTES = 1 << 30
 
@@ -94,29 +95,45 @@ class _ResidualSurvey(Survey):
         super().__init__(shape, runs, find_scale=find_scale)
         self.noise = NoiseMoments(shape)
         self._where = _tiles(shape)
-        self._kept: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        self._tile_noise = NoiseMoments((min(shape[0], _TILE_PIXELS), min(shape[1], _TILE_PIXELS)))
+        self._tiles: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
     def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
         super().add(raw, denoised)
         self.noise.add(raw)
         for rows, columns in self._where:
-            self._kept.append(
-                (
-                    measured(raw[:, rows, columns]),
-                    denoised[:, rows, columns].astype(np.float32),
-                )
-            )
+            tile = measured(raw[:, rows, columns])
+            self._tile_noise.add(tile)
+            self._tiles.append((tile, denoised[:, rows, columns].astype(np.float32)))
 
-    def residual_power(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean squared coefficients of the residual, (temporal bin, ring), and their number."""
+    def expected_gain(self) -> NDArray[np.float64]:
+        """What weights would gain in squared error, per temporal bin of a run, detail only.
+
+        Bins where that is next to nothing beside the noise count as 0: each costs as much as one
+        that matters. Power and noise are those of the tiles; the whole image's noise may differ.
+        """
         scale = self.scale()
-        index = ring_index(self._kept[0][0].shape[1:])
-        sums = np.zeros((len(self._kept[0][0]), int(index.max()) + 1))
-        for raw, denoised in self._kept:
+        index = ring_index(self._tiles[0][0].shape[1:])
+        bands = temporal_bands(len(self._tiles[0][0]))
+        power = np.zeros((len(bands), int(index.max()) + 1))
+        for raw, denoised in self._tiles:
             residual = np.nan_to_num(raw - scale.apply(denoised), posinf=0, neginf=0)
-            sums += ring_sums(dctn(residual, norm="ortho", workers=-1) ** 2, index)
-        number = np.bincount(index.ravel()) * len(self._kept)
-        return sums / number, np.broadcast_to(number, sums.shape)
+            squares = ring_sums(dctn(residual, norm="ortho", workers=-1) ** 2, index)
+            power += np.add.reduceat(squares, bands, axis=0)
+        width = np.diff([*bands, len(self._tiles[0][0])])
+        number = np.outer(width, np.bincount(index.ravel()) * float(len(self._tiles)))
+        power /= number
+        noise = self._tile_noise
+        weights = shrinkage(
+            power,
+            noise.power_per_ring(),
+            number,
+            noise_error=noise.relative_error_per_ring(),
+        )
+        gain = np.sum((number * weights**2 * power)[:, 1:], axis=1)
+        noise_power = noise.power_per_ring() @ number.T
+        gain[gain < _LEAST_GAIN * noise_power] = 0
+        return np.repeat(gain / width, width)
 
 
 class _WienerPlan(Plan):
@@ -155,9 +172,7 @@ class _WienerPlan(Plan):
         self._weights.append(weights)
         gained = float(np.sum(number * weights**2 * power))
         self._mse_reduction.append(gained / (job.window.n_frames * shape[0] * shape[1]))
-        per_bin = weights[
-            np.repeat(np.arange(len(self._bands)), np.diff([*self._bands, len(spectrum)]))
-        ]
+        per_bin = np.repeat(weights, np.diff([*self._bands, len(spectrum)]), axis=0)
         for image, rings in zip(spectrum, per_bin.astype(np.float32), strict=True):
             image *= rings[self._index]
         spectrum[~per_bin.any(axis=1)] = 0
@@ -170,7 +185,7 @@ class _WienerPlan(Plan):
         """Mean squared coefficients per band and ring, and their number."""
         sums = np.stack([ring_sums(image**2, self._index) for image in spectrum])
         width = np.diff([*self._bands, len(spectrum)])
-        number = width[:, None] * self._ring_size
+        number = np.outer(width, self._ring_size.astype(np.float64))
         return np.add.reduceat(sums, self._bands, axis=0) / number, number
 
     def findings(self) -> dict[str, Any]:
@@ -243,24 +258,13 @@ def useful_bins(survey: _ResidualSurvey, n_frames: int) -> int:
     """How many temporal bins of a window hold nearly all that the weights could gain.
 
     Short runs of frames show the temporal spectrum of the residual; the window's bins reach up to
-    the frequency below which 99.8 % of the expected gain lies.
+    the frequency below which 99.5 % of the expected gain lies.
     """
     if n_frames <= _RUN_FRAMES:
         return n_frames
-    power, number = survey.residual_power()
-    bands = temporal_bands(len(power))
-    width = np.diff([*bands, len(power)])[:, None]
-    power = np.add.reduceat(power, bands, axis=0) / width
-    number = np.add.reduceat(number, bands, axis=0)
-    noise = survey.noise.power_per_ring()[: power.shape[1]]
-    weights = shrinkage(power, noise, number)
-    gain = np.cumsum((number * weights**2 * power)[:, 1:].sum(axis=1))
-    if gain[-1] == 0:
-        last = 0
-    else:
-        last = int(np.searchsorted(gain, _GAIN_SHARE * gain[-1]))
-    top = [*bands, len(survey_bins := range(_RUN_FRAMES))][last + 1]
-    return min(n_frames, -(-n_frames * top // len(survey_bins)))
+    gain = np.cumsum(survey.expected_gain())
+    last = int(np.searchsorted(gain, _GAIN_SHARE * gain[-1]))
+    return min(n_frames, -(-n_frames * (last + 1) // len(gain)))
 
 
 def _even_window(n_frames: int) -> int:
