@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 
-__all__ = ["Metadata", "Recording", "Writer"]
+__all__ = ["Metadata", "Recording", "Sink", "Writer"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,19 @@ class Recording(ABC):
     dtype : numpy.dtype
         In native byte order, also where the file is not.
     metadata : Metadata
+    chunk_frames : int
+        Frames stored together: reading multiples of it, from multiples of it, is cheapest.
+    paths : tuple of Path
+        The files and folders it reads, which no target may replace.
     """
 
     name: str
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     metadata: Metadata
+    chunk_frames: int = 1
+    paths: tuple[Path, ...] = ()
+    closed: bool = False
 
     @abstractmethod
     def _read(self, start: int, stop: int) -> NDArray[Any]:
@@ -63,6 +71,8 @@ class Recording(ABC):
 
         The array may be a read-only view of the file. Thread-safe.
         """
+        if self.closed:
+            raise InputError(f"{self.name} is closed: open it again to read from it")
         if not 0 <= start <= stop <= self.shape[0]:
             raise InputError(
                 f"{self.name}: frames {start}:{stop} asked for; it has frames 0:{self.shape[0]}"
@@ -90,10 +100,12 @@ class Recording(ABC):
                 out[i] = self.read(frame, frame + 1)[0]
             return out
         frame = range(self.shape[0])[key]
-        return self.read(frame, frame + 1)[0]
+        pixels: NDArray[Any] = self.read(frame, frame + 1)[0]
+        return pixels
 
     def close(self) -> None:
         """Release the file. Reading afterwards is an error."""
+        self.closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -113,3 +125,11 @@ class Writer(ABC):
     @abstractmethod
     def append(self, block: NDArray[Any]) -> None:
         """Write the next frames: an array (n, Y, X) of the recording's dtype."""
+
+
+class Sink(Writer):
+    """Where a format's frames go before they are verified: no checks, no atomicity."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is left and release the file."""

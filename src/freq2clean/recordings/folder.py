@@ -1,0 +1,98 @@
+"""A folder or a glob of numbered TIFF files as one recording."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.errors import InputError
+from freq2clean.recordings.contract import Recording
+from freq2clean.recordings.formats import READABLE, TIFF
+from freq2clean.recordings.tiff import TiffRecording
+
+__all__ = ["FolderRecording", "natural_order", "open_folder"]
+
+
+def open_folder(folder: Path, *, channel: int | None = None, plane: int | None = None) -> Recording:
+    """Recording of the TIFF files in a folder, in natural order."""
+    files = [file for file in folder.iterdir() if file.is_file()]
+    tiffs = [
+        file
+        for file in files
+        if READABLE.get(file.suffix.lower()) is TIFF and not file.name.startswith(".")
+    ]
+    if not tiffs:
+        raise InputError(
+            f"{folder} is a folder without TIFF files ({len(files)} others); give a folder of "
+            "numbered .tif files or a recording's file"
+        )
+    return FolderRecording(tiffs, name=str(folder), channel=channel, plane=plane, folder=folder)
+
+
+class FolderRecording(Recording):
+    """TIFF files after one another, of one or many frames each.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        In any order; 2 comes before 10.
+    name : str
+    channel, plane : int, optional
+    folder : Path, optional
+        Where the recording is all that is in a folder.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        *,
+        name: str,
+        channel: int | None = None,
+        plane: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.name = name
+        self._parts = [
+            TiffRecording(file, channel=channel, plane=plane, single=True)
+            for file in natural_order(files)
+        ]
+        first = self._parts[0]
+        for part in self._parts:
+            if part.shape[1:] != first.shape[1:] or part.dtype != first.dtype:
+                raise InputError(
+                    f"{name}: its files differ: {first.name} has frames of {first.shape[1:]} "
+                    f"{first.dtype}, {part.name} of {part.shape[1:]} {part.dtype}"
+                )
+        self._ends = np.cumsum([len(part) for part in self._parts]).tolist()
+        self.shape = (self._ends[-1], *first.shape[1:])
+        self.dtype = first.dtype
+        self.metadata = first.metadata
+        self.paths = (*([folder] if folder else []), *(part.paths[0] for part in self._parts))
+
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        blocks = []
+        at = bisect.bisect_right(self._ends, start)
+        while start < stop:
+            begin = self._ends[at] - len(self._parts[at])
+            end = min(stop, self._ends[at])
+            blocks.append(self._parts[at].read(start - begin, end - begin))
+            start, at = end, at + 1
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def natural_order(files: Sequence[Path]) -> list[Path]:
+    """Files sorted as people number them: 2 before 10."""
+
+    def key(file: Path) -> list[tuple[int, str]]:
+        return [
+            (int(part), "") if part.isdigit() else (-1, part)
+            for part in re.split(r"([0-9]+)", str(file))
+        ]
+
+    return sorted(files, key=key)

@@ -1,0 +1,88 @@
+"""One way in for every recording."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import Any
+
+from freq2clean.errors import InputError
+from freq2clean.recordings.contract import Recording
+from freq2clean.recordings.folder import FolderRecording, open_folder
+from freq2clean.recordings.formats import HDF5, READABLE, TIFF, ZARR, format_of, locate
+from freq2clean.recordings.memory import ArrayRecording
+
+__all__ = ["open_recording"]
+
+
+def open_recording(
+    source: Any, *, channel: int | None = None, plane: int | None = None
+) -> Recording:
+    """Open a recording to read ranges of its frames.
+
+    Parameters
+    ----------
+    source : str, Path, array-like or Recording
+        A TIFF, Zarr, HDF5 or .npy file; ``file.h5::/path`` or ``store.zarr/path`` for an array
+        inside; a folder or glob of numbered TIFF files; an array (T, Y, X) with ``shape``,
+        ``dtype`` and slicing (NumPy, Zarr, h5py, Dask). A Recording is returned as it is.
+    channel, plane : int, optional
+        Which channel and plane of a recording of more than three axes.
+
+    Returns
+    -------
+    Recording
+        (T, Y, X), lazily read, in native byte order.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, it is damaged, or holds no recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> recording = open_recording(np.arange(24, dtype=np.uint16).reshape(2, 3, 4))
+    >>> recording.shape, recording.read(1, 2)[0, 0].tolist()
+    ((2, 3, 4), [12, 13, 14, 15])
+    """
+    if isinstance(source, Recording):
+        return source
+    choice: dict[str, Any] = {"channel": channel, "plane": plane}
+    if not isinstance(source, str | Path):
+        if hasattr(source, "shape") and hasattr(source, "dtype"):
+            return ArrayRecording(source, **choice)
+        raise InputError(
+            f"a {type(source).__name__} is no recording: give a path or an array (T, Y, X)"
+        )
+    file, inside = locate(source)
+    if not file.exists():
+        return _open_missing(str(source), file, choice)
+    found = format_of(file)
+    if file.is_dir() and found is not ZARR:
+        return open_folder(file, **choice)
+    if found is None:
+        raise InputError(f"{file}: unknown format {file.suffix!r}; known are {_known()}")
+    if inside and found not in (HDF5, ZARR):
+        raise InputError(f"{source}: only HDF5 and Zarr files have a path inside; drop {inside!r}")
+    if file.is_file() and not file.stat().st_size:
+        raise InputError(f"{file} is empty (0 bytes)")
+    try:
+        return found.open(file, inside, **choice)
+    except OSError as error:
+        raise InputError(f"{file} cannot be opened: {error.strerror or error}") from error
+
+
+def _open_missing(source: str, file: Path, choice: dict[str, Any]) -> Recording:
+    if not glob.has_magic(source):
+        raise InputError(f"{file} does not exist")
+    files = [Path(match) for match in glob.glob(source)]
+    strange = [match for match in files if READABLE.get(match.suffix.lower()) is not TIFF]
+    if not files or strange:
+        found = f"matches {strange[0]}, which is no TIFF" if strange else "matches no file"
+        raise InputError(f"{source} {found}: a glob names numbered TIFF files")
+    return FolderRecording(files, name=source, **choice)
+
+
+def _known() -> str:
+    return ", ".join(sorted(READABLE)) + " and folders of TIFF files"

@@ -1,0 +1,68 @@
+"""Rename over a target in one step, files and directories alike."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["put_in_place", "sync"]
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def put_in_place(temporary: Path, target: Path) -> None:
+    """Give a finished file or directory the target's name, and remove what had it."""
+    if not (temporary.is_dir() and target.exists()):
+        temporary.replace(target)
+    elif _exchange(temporary, target):
+        shutil.rmtree(temporary)
+    else:
+        _swap_in_two_steps(temporary, target)
+    with suppress(OSError):
+        _sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or all files of a directory, on the disk before going on."""
+    for file in path.rglob("*") if path.is_dir() else ():
+        _sync(file)
+    _sync(path)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step where the system can (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    return bool(rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
+
+
+def _swap_in_two_steps(temporary: Path, target: Path) -> None:
+    """For a moment no store has the target's name; never a partial one."""
+    old = temporary.with_suffix(".replaced")
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    shutil.rmtree(old)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

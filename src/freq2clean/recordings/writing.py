@@ -1,0 +1,323 @@
+"""Write a recording beside its target, verify it, then put it in the target's place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.errors import InputError, OutputError
+from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
+from freq2clean.recordings.formats import HDF5, WRITABLE, ZARR, Format, locate
+from freq2clean.recordings.pixels import pixel_dtype
+from freq2clean.recordings.swap import put_in_place, sync
+
+__all__ = ["check_target", "create"]
+
+
+def check_target(
+    path: str | Path, *, inputs: Iterable[Any] = (), compression: str | None = None
+) -> None:
+    """Refuse a target that cannot or must not be written, before any work is done.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in .tif, .tiff, .zarr, .h5, .hdf5 or .npy; ``file.h5::/path`` names the dataset.
+    inputs : iterable of str, Path, Recording or array
+        What the target must not replace.
+    compression : {None, "deflate", "zstd"}
+        What it is to be compressed with.
+
+    Raises
+    ------
+    OutputError
+        Where the format is unknown, the folder is missing or not writable, or the target is an
+        input, a folder or a file with other contents.
+    """
+    found = _format_to_write(path, compression)
+    target, inside = _target(path)
+    if not target.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {target.parent}; make it first")
+    for source in inputs:
+        for taken in _paths_of(source):
+            if _overlap(target, taken):
+                raise OutputError(f"{path} is one of the inputs ({taken}): choose another target")
+    if target.exists():
+        _check_replaceable(target, inside, found)
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write into {target.parent}: {error.strerror}") from error
+
+
+@contextmanager
+def create(
+    path: str | Path,
+    shape: tuple[int, int, int],
+    dtype: Any,
+    *,
+    metadata: Metadata | None = None,
+    compression: str | None = None,
+    inputs: Iterable[Any] = (),
+) -> Iterator[Writer]:
+    """Write a recording atomically, block of frames by block of frames.
+
+    Frames go to a hidden temporary file beside the target. On leaving the ``with`` block it is
+    closed, opened again, compared with what was appended, and only then renamed. On any exception
+    it is removed, and what stood under the target's name is untouched.
+
+    Parameters
+    ----------
+    path : str or Path
+        Format by suffix: .tif and .tiff (ImageJ-readable where ImageJ knows the dtype and the file
+        fits into 4 GB, else BigTIFF where needed), .zarr (version 3), .h5 and .hdf5
+        (``file.h5::/path`` names the dataset), .npy.
+    shape : (int, int, int)
+        Frames, rows, columns.
+    dtype : dtype-like
+    metadata : Metadata, optional
+        Kept with the file.
+    compression : {None, "deflate", "zstd"}
+        TIFF and Zarr know both, HDF5 deflate, .npy none.
+    inputs : iterable of str, Path, Recording or array
+        What the target must not replace.
+
+    Yields
+    ------
+    Writer
+
+    Raises
+    ------
+    OutputError
+        Where the target cannot be written, the disk is full, or frames are missing at the end.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from freq2clean.recordings import create, open_recording
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with create(f"{folder.name}/a.tif", (3, 4, 5), "uint16") as writer:
+    ...     writer.append(np.ones((2, 4, 5), "uint16"))
+    ...     writer.append(np.ones((1, 4, 5), "uint16"))
+    >>> open_recording(f"{folder.name}/a.tif").shape
+    (3, 4, 5)
+    """
+    check_target(path, inputs=inputs, compression=compression)
+    frames, height, width = (int(size) for size in shape)
+    if min(frames, height, width) < 1:
+        raise OutputError(f"{path}: a recording of shape {shape} has no pixels")
+    dtype = pixel_dtype(dtype, name=str(path))
+    target, inside = _target(path)
+    if compression is None:
+        _check_space(target, frames * height * width * dtype.itemsize)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
+    found = _format_to_write(path, compression)
+    try:
+        with _output_errors(path):
+            sink = found.sink(
+                temporary,
+                inside,
+                (frames, height, width),
+                dtype,
+                metadata or Metadata(),
+                compression,
+            )
+        writer = _CheckedWriter(sink, str(path), (frames, height, width), dtype)
+        try:
+            yield writer
+        except BaseException:
+            with suppress(Exception):
+                sink.close()
+            raise
+        with _output_errors(path):
+            sink.close()
+        writer.check_complete()
+        with _output_errors(path):
+            _verify(found, temporary, inside, writer)
+            sync(temporary)
+            put_in_place(temporary, target)
+    finally:
+        _remove(temporary)
+
+
+class _CheckedWriter(Writer):
+    """Lets only the frames through that were announced, and keeps the first and the last."""
+
+    def __init__(
+        self, sink: Sink, name: str, shape: tuple[int, int, int], dtype: np.dtype[Any]
+    ) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.first: NDArray[Any] | None = None
+        self.last: NDArray[Any] | None = None
+        self._sink = sink
+        self._name = name
+        self._written = 0
+
+    def append(self, block: NDArray[Any]) -> None:
+        if block.ndim != 3 or block.shape[1:] != self.shape[1:] or block.dtype != self.dtype:
+            raise InputError(
+                f"{self._name}: a block of shape {block.shape} {block.dtype} was appended; it "
+                f"takes (n, {self.shape[1]}, {self.shape[2]}) {self.dtype}"
+            )
+        if self._written + len(block) > self.shape[0]:
+            raise OutputError(
+                f"{self._name}: {self._written + len(block)} frames were appended; it has room "
+                f"for {self.shape[0]}"
+            )
+        if not len(block):
+            return
+        with _output_errors(self._name):
+            self._sink.append(block)
+        if self.first is None:
+            self.first = block[0].copy()
+        self.last = block[-1].copy()
+        self._written += len(block)
+
+    def check_complete(self) -> None:
+        if self._written != self.shape[0]:
+            raise OutputError(
+                f"{self._name}: {self._written} of {self.shape[0]} frames were written; "
+                "nothing was kept"
+            )
+
+
+def _verify(found: Format, file: Path, inside: str, writer: _CheckedWriter) -> None:
+    with found.open(file, inside) as written:
+        same = written.shape == writer.shape and written.dtype == writer.dtype
+        for index, frame in ((0, writer.first), (-1, writer.last)):
+            same = same and frame is not None and written[index].tobytes() == frame.tobytes()
+    if not same:
+        raise OutputError("what was written differs from what was appended: the disk is at fault")
+
+
+def _format_to_write(path: str | Path, compression: str | None) -> Format:
+    file, inside = locate(path)
+    found = WRITABLE.get(file.suffix.lower())
+    if found is None:
+        raise OutputError(
+            f"{path}: unknown format {file.suffix!r}; known are {', '.join(WRITABLE)}"
+        )
+    if inside and found is not HDF5:
+        raise OutputError(f"{path}: only HDF5 targets have a path inside; drop {inside!r}")
+    if compression is not None and compression not in found.compressions:
+        known = " or ".join(found.compressions) or "no compression"
+        raise OutputError(f"{path}: compression {compression!r}; {file.suffix} knows {known}")
+    return found
+
+
+def _target(path: str | Path) -> tuple[Path, str]:
+    """The file itself, beyond symbolic links, so that a rename replaces it and not a link."""
+    file, inside = locate(path)
+    return Path(os.path.realpath(file)), inside
+
+
+def _paths_of(source: Any) -> tuple[Path, ...]:
+    if isinstance(source, Recording):
+        return source.paths
+    if isinstance(source, str | Path):
+        file, _ = locate(source)
+        return (file, *(Path(match) for match in _matches(file)))
+    filename = getattr(source, "filename", None)  # a numpy.memmap
+    return (Path(filename),) if isinstance(filename, str | Path) else ()
+
+
+def _matches(file: Path) -> Iterable[Path]:
+    """The files of a folder or a glob."""
+    if file.is_dir():
+        return file.iterdir()
+    try:
+        return [] if file.exists() else file.parent.glob(file.name)
+    except (NotImplementedError, ValueError):
+        return []
+
+
+def _overlap(target: Path, taken: Path) -> bool:
+    """Whether writing the target would change an input file or the folder that is the input."""
+    if not taken.exists():
+        return False
+    if target.exists() and target.samefile(taken):
+        return True
+    real = taken.resolve()
+    return target in real.parents or (real.is_dir() and real in target.parents)
+
+
+def _check_replaceable(target: Path, inside: str, found: Format) -> None:
+    if found is ZARR:
+        if not target.is_dir() or not _is_zarr_array(target):
+            raise OutputError(
+                f"{target} stands there and is no single Zarr array: choose another target"
+            )
+        return
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder: give the name of a file")
+    if not target.is_file():
+        raise OutputError(f"{target} is no ordinary file: choose another target")
+    if not os.access(target, os.W_OK):
+        raise OutputError(f"{target} is write-protected: choose another target or unprotect it")
+    if found is HDF5 and (others := _other_datasets(target, inside)):
+        raise OutputError(
+            f"{target} also holds {', '.join(others[:8])}, and files are replaced as a whole: "
+            "choose another file"
+        )
+
+
+def _is_zarr_array(store: Path) -> bool:
+    import zarr
+
+    try:
+        return isinstance(zarr.open(store, mode="r"), zarr.Array)
+    except Exception:  # damaged in whatever way: not ours to replace
+        return False
+
+
+def _other_datasets(file: Path, inside: str) -> list[str]:
+    import h5py
+
+    from freq2clean.recordings.hdf5 import DEFAULT_DATASET
+
+    names: list[str] = []
+    with suppress(OSError), h5py.File(file, "r") as held:
+        held.visititems(
+            lambda _, item: names.append(item.name) if isinstance(item, h5py.Dataset) else None
+        )
+    own = "/" + (inside or DEFAULT_DATASET).strip("/")
+    return [name for name in names if name != own]
+
+
+def _check_space(target: Path, needed: int) -> None:
+    free = shutil.disk_usage(target.parent).free
+    if needed > free:
+        raise OutputError(
+            f"{target}: it needs {needed / 1e9:.2f} GB, and {target.parent} has "
+            f"{free / 1e9:.2f} GB free: make room or choose another disk"
+        )
+
+
+@contextmanager
+def _output_errors(path: str | Path) -> Iterator[None]:
+    """An error of the disk, however a library wraps it, as one of the target."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except (OSError, RuntimeError, InputError) as error:
+        raise OutputError(f"{path} could not be written: {error}") from error
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            temporary.unlink()
