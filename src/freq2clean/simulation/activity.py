@@ -40,11 +40,12 @@ def indicator_response(
     fast_s = 1 / (1 / rise_s + 1 / decay_s)
     peak_s = rise_s * np.log1p(decay_s / rise_s)
     peak = (1 - np.exp(-peak_s / rise_s)) * np.exp(-peak_s / decay_s)
-    slow, fast = (
-        lfilter([1.0], [1.0, -np.exp(-1 / (tau * frame_rate_hz))], spikes, axis=1)
-        for tau in (decay_s, fast_s)
-    )
-    return np.asarray((slow - fast) / peak, np.float32)
+    response = np.empty(spikes.shape, np.float32)
+    poles = [np.exp(-1 / (tau * frame_rate_hz)) for tau in (decay_s, fast_s)]
+    for row, out in zip(spikes, response, strict=True):
+        slow, fast = (lfilter([1.0], [1.0, -pole], row) for pole in poles)
+        out[:] = (slow - fast) / peak
+    return response
 
 
 def draw_neuropil_activity(

@@ -12,12 +12,12 @@ from scipy.ndimage import gaussian_filter
 
 __all__ = ["Anatomy", "Patch", "draw_anatomy"]
 
+STEP_PX = 0.5
 PSF_SIGMA_UM = 0.45
 FREE_PROCESSES_PER_MM2 = 1500
 MESH_FIBRES_PER_MM2 = 40_000
 CAPILLARIES_PER_MM2 = 90
 DEFOCUSED_PER_CELL = 0.8
-NEUROPIL_GRID_UM = 40.0
 
 Image = NDArray[np.float32]
 
@@ -120,15 +120,16 @@ class _Artist:
 
     def scatter(self, n: int, transmission: Image, spacing: float) -> NDArray[np.float64]:
         """Up to n centres that keep their distance from each other and from vessels."""
-        chosen: list[NDArray[np.float64]] = []
+        chosen = np.empty((n, 2))
+        found = 0
         for centre in self.rng.uniform(0, self.shape, (20 * n, 2)):
-            if len(chosen) == n:
+            if found == n:
                 break
-            if transmission[int(centre[0]), int(centre[1])] < 0.8:
-                continue
-            if all(np.hypot(*(centre - other)) > spacing for other in chosen):
-                chosen.append(centre)
-        return np.reshape(chosen, (-1, 2))
+            apart = np.hypot(*(chosen[:found] - centre).T).min(initial=np.inf) > spacing
+            if apart and transmission[int(centre[0]), int(centre[1])] > 0.8:
+                chosen[found] = centre
+                found += 1
+        return chosen[:found]
 
     def illumination(self) -> Image:
         """Slow unevenness of excitation and expression."""
@@ -270,9 +271,6 @@ class _Artist:
 
     def _noise(self, shape: tuple[int, ...]) -> Image:
         return self.rng.standard_normal(shape, np.float32)
-
-
-STEP_PX = 0.5
 
 
 def _unit(noise: Image) -> Image:

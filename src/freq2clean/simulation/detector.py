@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 __all__ = ["Detector"]
 
-QUANTISATION_VARIANCE = 1 / 12
-
 
 @dataclass(frozen=True)
 class Detector:
@@ -49,6 +47,12 @@ class Detector:
         noise += self.counts(photons)
         return np.clip(np.rint(noise, out=noise), 0, 65535, out=noise).astype(np.uint16)
 
+    @property
+    def rounding_variance(self) -> float:
+        """Variance that rounding adds, in counts squared; none where all counts are whole."""
+        whole = float(self.gain).is_integer() and float(self.offset).is_integer()
+        return 0.0 if whole and not self.read_noise and not self.bleed else 1 / 12
+
     def brightness_for(self, snr_db: float, *, mean: float, mean_square: float) -> float:
         """The factor on the light at which the recording has the SNR asked for.
 
@@ -56,6 +60,6 @@ class Detector:
         ``mean`` and ``mean_square`` are those of s at a factor of one.
         """
         snr = 10 ** (snr_db / 10)
-        dark_variance = (self.read_noise**2 + QUANTISATION_VARIANCE) / self.gain**2
+        dark_variance = (self.read_noise**2 + self.rounding_variance) / self.gain**2
         half = snr * mean / 2
         return float((half + np.sqrt(half**2 + snr * dark_variance * mean_square)) / mean_square)

@@ -17,71 +17,23 @@ from freq2clean.simulation.activity import (
     draw_spikes,
     indicator_response,
 )
-from freq2clean.simulation.anatomy import NEUROPIL_GRID_UM, Anatomy, draw_anatomy
+from freq2clean.simulation.anatomy import draw_anatomy
 from freq2clean.simulation.detector import Detector
-from freq2clean.simulation.motion import draw_shifts, margin_for, view
+from freq2clean.simulation.motion import draw_shifts, margin_for
+from freq2clean.simulation.options import check_options
+from freq2clean.simulation.tissue import (
+    Tissue,
+    bleaching_curve,
+    light_moments,
+    neuropil_response,
+    view_pixels,
+)
 
-__all__ = ["SimulatedRecording", "Tissue", "simulate"]
+__all__ = ["SimulatedRecording", "simulate"]
 
 ANATOMY, SPIKES, RESPONSE, NEUROPIL, MOTION, NOISE = range(6)
 WARM_UP_DECAYS = 6
-SNR_FRAMES = 48
-POSITIVE = (
-    "frame_rate_hz", "pixel_size_um", "soma_diameter_um", "rise_s", "decay_s", "gain",
-)  # fmt: skip
-NOT_NEGATIVE = (
-    "cell_density_per_mm2", "bleaching", "drift_px", "jitter_px", "offset", "read_noise", "bleed",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Tissue:
-    """What emits light: ``photons[t] = brightness[t] * (resting + response @ activity[t])``.
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Rows and columns, the margin around the field of view included.
-    margin : int
-        Pixels of tissue around the field of view, on each side.
-    resting : (pixels,) float32
-    response : sparse (pixels, components) float32
-        Light of each component at an activity of one.
-    activity : (T, components) float32
-    brightness : (T,) float32
-        Photons per unit of light, falling with bleaching.
-    shifts_px : (T, 2) float64
-    """
-
-    shape: tuple[int, int]
-    margin: int
-    resting: NDArray[np.float32]
-    response: sparse.csr_array
-    activity: NDArray[np.float32]
-    brightness: NDArray[np.float32]
-    shifts_px: NDArray[np.float64]
-
-    def photons(self, frame: int) -> NDArray[np.float32]:
-        """Expected photons (Y, X) in one frame; the same however frames are asked for."""
-        light = self.resting + self.response @ self.activity[frame]
-        moved = view(light.reshape(self.shape), self.shifts_px[frame], self.margin)
-        return np.asarray(self.brightness[frame] * moved)
-
-    @property
-    def view_shape(self) -> tuple[int, int]:
-        return self.shape[0] - 2 * self.margin, self.shape[1] - 2 * self.margin
-
-    def cropped(self) -> Tissue:
-        """The field of view alone, at rest."""
-        inside = _view_pixels(self.shape, self.margin)
-        return replace(
-            self,
-            shape=self.view_shape,
-            margin=0,
-            resting=self.resting[inside],
-            response=self.response[inside],
-            shifts_px=np.zeros_like(self.shifts_px),
-        )
+DFF_PER_SPIKE = 0.85
 
 
 class _Truth(Recording):
@@ -179,15 +131,16 @@ def simulate(
     drift_px: float = 0.0,
     jitter_px: float = 0.0,
     gain: float = 100.0,
-    offset: float = 200.0,
-    read_noise: float = 10.0,
+    offset: float = 20.0,
+    read_noise: float = 5.0,
     bleed: float = 0.0,
 ) -> SimulatedRecording:
     """Simulate a recording of neurons, inspired by two-photon calcium imaging.
 
     Somata with dark nuclei, dendrites and axons, neuropil that fluctuates slowly and partly in
     common, vessels, cells out of focus; spikes in bursts through a double-exponential indicator;
-    photon noise. Frames are made when they are read, so any length fits in memory.
+    photon noise. Frames are made when they are read; only the traces are held, some 5 kB per frame
+    for 512 x 512 pixels.
 
     Parameters
     ----------
@@ -202,13 +155,13 @@ def simulate(
     pixel_size_um : float
         Side of a pixel in micrometres.
     soma_diameter_um : float
-        Mean diameter of a soma in micrometres.
+        Diameter of a typical soma in micrometres; the focal plane cuts each at another depth.
     cell_density_per_mm2 : float
         Cells in focus per square millimetre.
     rise_s, decay_s : float
         Time constants of the indicator in seconds.
     bleaching : float
-        Share of the light that is lost by the last frame, in [0, 1).
+        Share of the light that is lost by the last frame, in [0, 0.99].
     drift_px : float
         Distance that the tissue moves from the first frame to the last, in pixels; steady, in a
         direction that the seed gives.
@@ -217,7 +170,8 @@ def simulate(
     gain : float
         Counts per photon.
     offset : float
-        Counts without light; at least four times the read noise, so that nothing is clipped.
+        Counts without light; at least four times the read noise and, with bleed, a fifth
+        of ``gain * bleed``, lest noise be clipped.
     read_noise : float
         Standard deviation of the electronic noise in counts.
     bleed : float
@@ -239,10 +193,9 @@ def simulate(
     ((10, 64, 64), dtype('uint16'), dtype('float32'))
     """
     options = {key: value for key, value in locals().items() if key not in ("shape", "seed")}
-    _check(shape, seed, options)
+    check_options(shape, seed, options)
     n_frames, view_shape = shape[0], (shape[1], shape[2])
     detector = Detector(gain, offset, read_noise, bleed)
-
     shifts = draw_shifts(_generator(seed, MOTION), n_frames, drift_px=drift_px, jitter_px=jitter_px)
     margin = margin_for(shifts)
     padded = (view_shape[0] + 2 * margin, view_shape[1] + 2 * margin)
@@ -253,45 +206,30 @@ def simulate(
         soma_diameter_um=soma_diameter_um,
         cell_density_per_mm2=cell_density_per_mm2,
     )
-    light = anatomy.light()
-    spikes = draw_spikes(
-        _generator(seed, SPIKES),
-        light.shape[0],
-        n_frames + (warm_up := int(np.ceil(WARM_UP_DECAYS * decay_s * frame_rate_hz))),
-        frame_rate_hz=frame_rate_hz,
+    light, outlines = anatomy.light(), anatomy.soma_masks()
+    spikes, dff = _cell_activity(
+        seed, light.shape[0], n_frames, rise_s=rise_s, decay_s=decay_s, frame_rate_hz=frame_rate_hz
     )
-    per_spike = _generator(seed, RESPONSE).lognormal(np.log(0.85), 0.5, (light.shape[0], 1))
-    dff = per_spike.astype(np.float32) * indicator_response(
-        spikes, rise_s=rise_s, decay_s=decay_s, frame_rate_hz=frame_rate_hz
-    )
-    spikes, dff = spikes[:, warm_up:], dff[:, warm_up:]
-    haze, grid = _neuropil_response(anatomy, NEUROPIL_GRID_UM / pixel_size_um)
+    haze, grid = neuropil_response(anatomy.neuropil, pixel_size_um)
     haze_activity = draw_neuropil_activity(
         _generator(seed, NEUROPIL), grid, n_frames, frame_rate_hz=frame_rate_hz
     )
-    resting = anatomy.neuropil.reshape(-1) + light.sum(axis=0)
-    still = Tissue(
+    unlit = Tissue(
         padded,
         margin,
-        resting.astype(np.float32),
-        sparse.csr_array(sparse.hstack([light.T, haze]), dtype=np.float32),
-        np.ascontiguousarray(np.concatenate([dff, haze_activity]).T),
-        _bleaching_curve(n_frames, bleaching),
-        shifts,
+        resting=anatomy.neuropil.reshape(-1) + light.sum(axis=0, dtype=np.float32),
+        response=sparse.csr_array(sparse.hstack([light.T, haze]), dtype=np.float32),
+        activity=np.ascontiguousarray(np.concatenate([dff, haze_activity]).T),
+        brightness=bleaching_curve(n_frames, bleaching),
+        shifts_px=shifts,
     )
-    tissue = still if shifts.any() else still.cropped()
-    mean, mean_square, brightest = _light_moments(tissue)
-    scale = detector.brightness_for(snr_db, mean=mean, mean_square=mean_square)
-    tissue = replace(tissue, brightness=np.float32(scale) * tissue.brightness)
-    _check_range(detector, scale * brightest)
-
-    inside = _view_pixels(padded, margin)
-    outlines = anatomy.soma_masks()
+    tissue, photons_per_pixel = _illuminate(unlit, detector, snr_db)
+    inside = view_pixels(padded, margin)
     visible = _mostly_inside(outlines, inside)
     metadata = Metadata(
         frame_rate_hz,
         (pixel_size_um, pixel_size_um),
-        {"simulated": {"shape": list(shape), "seed": seed, **options}},
+        {"simulated": {"shape": [*map(int, shape)], "seed": int(seed), **options}},
     )
     return SimulatedRecording(
         raw=_Raw(tissue, detector, metadata, seed=seed),
@@ -301,108 +239,44 @@ def simulate(
         traces=dff[visible],
         spikes=spikes[visible],
         shifts_px=shifts,
-        photons_per_pixel=scale * mean,
+        photons_per_pixel=photons_per_pixel,
     )
+
+
+def _illuminate(tissue: Tissue, detector: Detector, snr_db: float) -> tuple[Tissue, float]:
+    """The tissue with as much light as the SNR needs, and the mean photons per pixel."""
+    if not tissue.shifts_px.any():
+        tissue = tissue.cropped()
+    mean, mean_square, brightest = light_moments(tissue)
+    scale = detector.brightness_for(snr_db, mean=mean, mean_square=mean_square)
+    counts = detector.gain * (scale * brightest + 6 * np.sqrt(scale * brightest)) + detector.offset
+    if counts > 65535:
+        raise InputError(
+            f"gain={detector.gain}: at snr_db={snr_db} the brightest pixels may reach "
+            f"{counts:.0f} counts, and 16 bits hold 65535; divide the gain by "
+            f"{counts / 60_000:.2g} or more"
+        )
+    return replace(tissue, brightness=np.float32(scale) * tissue.brightness), scale * mean
+
+
+def _cell_activity(
+    seed: int, n_cells: int, n_frames: int, *, rise_s: float, decay_s: float, frame_rate_hz: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Spikes and dF/F (n_cells, n_frames), in full swing from the first frame on."""
+    warm_up = int(np.ceil(WARM_UP_DECAYS * decay_s * frame_rate_hz))
+    spikes = draw_spikes(
+        _generator(seed, SPIKES), n_cells, warm_up + n_frames, frame_rate_hz=frame_rate_hz
+    )
+    response = indicator_response(
+        spikes, rise_s=rise_s, decay_s=decay_s, frame_rate_hz=frame_rate_hz
+    )
+    dff_per_spike = DFF_PER_SPIKE * _generator(seed, RESPONSE).lognormal(0, 0.5, (n_cells, 1))
+    response *= dff_per_spike.astype(np.float32)
+    return spikes[:, warm_up:], response[:, warm_up:]
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def _check(shape: tuple[Any, ...], seed: Any, options: dict[str, float]) -> None:
-    if len(shape) != 3 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
-        raise InputError(f"shape={shape}: must be three whole numbers above 0: (T, Y, X)")
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed={seed}: must be a whole number, 0 or more")
-    for name, value in options.items():
-        if not np.isfinite(value):
-            raise InputError(f"{name}={value}: must be a finite number")
-    for name in POSITIVE:
-        if options[name] <= 0:
-            raise InputError(f"{name}={options[name]}: must be above 0")
-    for name in NOT_NEGATIVE:
-        if options[name] < 0:
-            raise InputError(f"{name}={options[name]}: must be 0 or more")
-    if not options["bleaching"] < 1:
-        raise InputError(f"bleaching={options['bleaching']}: must be below 1, a share of the light")
-    if options["bleed"] > 1:
-        raise InputError(f"bleed={options['bleed']}: must be 1 or less, a share of the noise")
-    if options["offset"] < 4 * options["read_noise"]:
-        raise InputError(
-            f"offset={options['offset']}: counts below 0 would be clipped; "
-            f"use at least four times read_noise={options['read_noise']}"
-        )
-
-
-def _check_range(detector: Detector, photons: float) -> None:
-    counts = detector.gain * (photons + 6 * np.sqrt(photons)) + detector.offset
-    if counts > 65535:
-        raise InputError(
-            f"gain={detector.gain}: at this snr_db the brightest pixels may reach {counts:.0f} "
-            f"counts, and 16 bits hold 65535; divide the gain by {counts / 60_000:.2g} or more"
-        )
-
-
-def _neuropil_response(
-    anatomy: Anatomy, spacing_px: float
-) -> tuple[sparse.csr_array, tuple[int, int]]:
-    """Neuropil shared out among the points of a coarse grid (pixels, points), linearly."""
-    hats = []
-    for size in anatomy.neuropil.shape:
-        knots = np.linspace(0, size - 1, 2 + int(size / spacing_px))
-        pixels = np.arange(size)[:, None]
-        hats.append(np.maximum(1 - np.abs(pixels - knots) / max(knots[1], 1), 0))
-    spread = sparse.kron(*(sparse.csr_array(h) for h in hats), format="csr")
-    response = sparse.diags_array(anatomy.neuropil.reshape(-1)) @ spread
-    return sparse.csr_array(response), (hats[0].shape[1], hats[1].shape[1])
-
-
-def _bleaching_curve(n_frames: int, bleaching: float) -> NDArray[np.float32]:
-    """Exponential decay from 1 to ``1 - bleaching``."""
-    return ((1 - bleaching) ** np.linspace(0, 1, n_frames)).astype(np.float32)
-
-
-def _view_pixels(shape: tuple[int, int], margin: int) -> NDArray[np.int64]:
-    """Flat indices of the field of view in the tissue."""
-    index = np.arange(shape[0] * shape[1]).reshape(shape)
-    return index[margin : shape[0] - margin, margin : shape[1] - margin].reshape(-1)
-
-
-def _light_moments(tissue: Tissue) -> tuple[float, float, float]:
-    """Mean and mean square of the light over the recording, and a bound on its maximum.
-
-    Without motion both follow from the Gram matrix of the components, with no frame rendered;
-    motion moves light over the edges, and its effect is measured on frames spread evenly.
-    """
-    still = tissue.cropped()
-    response, resting = still.response.astype(np.float64), still.resting.astype(np.float64)
-    gram = sparse.csr_array(response.T @ response)
-    sums, products = response.sum(axis=0), response.T @ resting
-    mean = mean_square = 0.0
-    for start in range(0, len(still.activity), 1024):
-        activity = still.activity[start : start + 1024].astype(np.float64)
-        fade = still.brightness[start : start + 1024].astype(np.float64)
-        energy = np.einsum("tk,kt->t", activity, gram @ activity.T)
-        mean += float(fade @ (resting.sum() + activity @ sums))
-        mean_square += float(fade**2 @ (resting @ resting + 2 * activity @ products + energy))
-    size = len(still.activity) * len(resting)
-    brightest = float(np.max(tissue.resting + tissue.response @ tissue.activity.max(axis=0)))
-    if not tissue.shifts_px.any():
-        return mean / size, mean_square / size, brightest
-    n_frames = len(tissue.activity)
-    frames = np.unique(np.linspace(0, n_frames - 1, SNR_FRAMES).round().astype(int))
-    moved, fixed = (
-        np.sum([_moments(t.photons(frame)) for frame in frames], axis=0) for t in (tissue, still)
-    )
-    return (
-        mean / size * float(moved[0] / fixed[0]),
-        mean_square / size * float(moved[1] / fixed[1]),
-        brightest,
-    )
-
-
-def _moments(image: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.array([image.sum(dtype=np.float64), np.square(image, dtype=np.float64).sum()])
 
 
 def _mostly_inside(outlines: sparse.csr_array, inside: NDArray[np.int64]) -> NDArray[np.int64]:
