@@ -30,6 +30,7 @@ class PairMoments:
         self._sums = np.zeros((2, *shape))
         self._squares = np.zeros((2, *shape))
         self._products = np.zeros(shape)
+        self._scratch = np.empty((3, *shape))
         self._all_started = False
 
     def add(
@@ -43,13 +44,15 @@ class PairMoments:
         if not self._all_started:
             self._start(first, second, ok)
         self.count += 1 if ok is None else ok
-        a, b = first - self._shifts[0], second - self._shifts[1]
+        a, b, product = self._scratch
+        np.subtract(first, self._shifts[0], out=a)
+        np.subtract(second, self._shifts[1], out=b)
         if ok is not None:
             a *= ok
             b *= ok
         self._sums[0] += a
         self._sums[1] += b
-        self._products += a * b
+        self._products += np.multiply(a, b, out=product)
         self._squares[0] += np.square(a, out=a)
         self._squares[1] += np.square(b, out=b)
 

@@ -38,6 +38,7 @@ class SquaredSums(Accumulator):
         self.signal_by_frame: list[float] = []
         self.error_by_frame: list[float] = []
         self.frames = 0
+        self._scratch = np.empty((2, *frame_shape))
 
     @property
     def missing(self) -> int:
@@ -45,8 +46,10 @@ class SquaredSums(Accumulator):
         return int(self.frames * self.compared.size - self.compared.sum())
 
     def add_pair(self, pair: FramePair, /) -> None:
-        signal = np.square(pair.truth)
-        error = np.square(pair.recording - pair.truth)
+        signal, error = self._scratch
+        np.square(pair.truth, out=signal)
+        np.subtract(pair.recording, pair.truth, out=error)
+        np.square(error, out=error)
         self.signal += signal
         self.error += error
         self.compared += 1 if pair.ok is None else pair.ok
