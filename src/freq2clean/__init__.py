@@ -1,3 +1,88 @@
-"""Give the spatial detail back that a denoiser took from a fluorescence recording."""
+"""Give the spatial detail back that a denoiser took from a fluorescence recording.
 
-__version__ = "0.1.0"
+>>> import freq2clean, numpy as np
+>>> raw = np.random.default_rng(0).poisson(5, (60, 32, 32)).astype(np.uint16)
+>>> denoised = np.full(raw.shape, 5, np.float32)
+>>> freq2clean.fuse(raw, denoised).shape
+(60, 32, 32)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from freq2clean.version import __version__
+
+if TYPE_CHECKING:
+    from freq2clean.denoisers import PCA, Gaussian
+    from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError, OutputError
+    from freq2clean.fusion import Dct, Fft, Fusion, Wiener
+    from freq2clean.metrics import Scores, SSIM3DOptions
+    from freq2clean.pipeline import (
+        DenoiseResult,
+        FuseResult,
+        denoise,
+        evaluate,
+        fuse,
+        inspect,
+        simulate,
+    )
+    from freq2clean.recordings import create, open_recording
+
+
+_ROOMS = {
+    "denoisers": ("Gaussian", "PCA"),
+    "errors": ("Freq2CleanError", "InputError", "MissingExtraError", "OutputError"),
+    "fusion": ("Dct", "Fft", "Fusion", "Wiener"),
+    "metrics": ("SSIM3DOptions", "Scores"),
+    "pipeline": (
+        "DenoiseResult",
+        "FuseResult",
+        "denoise",
+        "evaluate",
+        "fuse",
+        "inspect",
+        "simulate",
+    ),
+    "recordings": ("create", "open_recording"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "PCA",
+    "Dct",
+    "DenoiseResult",
+    "Fft",
+    "Freq2CleanError",
+    "FuseResult",
+    "Fusion",
+    "Gaussian",
+    "InputError",
+    "MissingExtraError",
+    "OutputError",
+    "SSIM3DOptions",
+    "Scores",
+    "Wiener",
+    "__version__",
+    "create",
+    "denoise",
+    "evaluate",
+    "fuse",
+    "inspect",
+    "open_recording",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: the import of the package stays light."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'freq2clean' has no attribute {name!r}")
+    value = getattr(import_module(f"freq2clean.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

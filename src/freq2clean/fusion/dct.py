@@ -16,7 +16,7 @@ from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.rings import radius_cycles_per_pixel
 from freq2clean.fusion.survey import Survey
-from freq2clean.fusion.windows import Window, plan_windows
+from freq2clean.fusion.windows import Window, check_windows, plan_windows
 
 __all__ = ["Dct"]
 
@@ -68,6 +68,7 @@ class Dct(Method):
     frame_rate_hz: float | None = None
 
     def __post_init__(self) -> None:
+        check_windows(self.window, self.overlap)
         if self.raw_average < 1:
             raise InputError(f"raw_average = {self.raw_average} frames; give 1 or more")
         for name, value in (

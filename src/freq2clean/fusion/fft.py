@@ -16,7 +16,7 @@ from freq2clean.fusion.matching import Matching, matcher
 from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.survey import Survey
-from freq2clean.fusion.windows import Window, plan_windows
+from freq2clean.fusion.windows import Window, check_windows, plan_windows
 
 __all__ = ["Fft"]
 
@@ -63,6 +63,7 @@ class Fft(Method):
 
     def __post_init__(self) -> None:
         matcher(self.matching)
+        check_windows(self.window, self.overlap)
         if self.raw_mean not in ("global", "window"):
             raise InputError(f"raw_mean = {self.raw_mean!r}; give global or window")
         if not self.alphas or not all(0 <= a <= 1 for a in self.alphas):
@@ -119,18 +120,24 @@ class _FftPlan(Plan):
             splits = np.cumsum([len(rows) for rows in self._bases[1:]])[:-1]
             raw += np.split(residual_bins + denoised_bins, splits)
             denoised += np.split(denoised_bins, splits)
+        seen = raw_mean.seen(shape) & denoised_mean.seen(shape)
         images = [
-            self._correct(x, y, alpha)
+            self._correct(x, y, alpha, seen)
             for x, y, alpha in zip(raw, denoised, self._method.alphas, strict=True)
         ]
         return Correction.of(job.window, np.concatenate(self._bases), np.concatenate(images))
 
     def _correct(
-        self, raw: NDArray[Any], denoised: NDArray[Any], alpha: float
+        self, raw: NDArray[Any], denoised: NDArray[Any], alpha: float, seen: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """The change of one bin, given as its real part and, where it has one, the imaginary."""
+        """The change of one bin, given as its real part and, where it has one, the imaginary.
+
+        Pixels that neither recording shows are not matched and stay as they are.
+        """
         magnitude = _magnitude(denoised)
-        matched = self._match(_magnitude(raw), magnitude)
+        matched = magnitude.copy()
+        if seen.any():
+            matched[seen] = self._match(_magnitude(raw)[seen], magnitude[seen])
         change = alpha * (matched - magnitude)
         phase = np.zeros(denoised.shape)
         phase[0] = 1.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.fusion.scale import match_scale
+from freq2clean.fusion.scale import LEAST_CORRELATION, match_scale
 
 __all__ = ["MATCHINGS", "Matching", "matcher"]
 
@@ -43,10 +43,11 @@ def match_histogram(source: NDArray[Any], template: NDArray[Any]) -> NDArray[np.
 def match_affine(source: NDArray[Any], template: NDArray[Any]) -> NDArray[np.float64]:
     """Undo the gain and offset that best predict the source from the template.
 
-    Unlike `match_histogram` this leaves the source as sharp as it is.
+    Unlike `match_histogram` this leaves the source as sharp as it is. A source that does not show
+    what the template shows has no such gain, and stays as it is.
     """
-    scale, _ = match_scale(source, template)
-    if scale.gain == 0:
+    scale, correlation = match_scale(source, template)
+    if correlation < LEAST_CORRELATION:
         return source.astype(np.float64)
     matched: NDArray[np.float64] = (source.astype(np.float64) - scale.offset) / scale.gain
     return matched

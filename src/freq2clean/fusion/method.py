@@ -141,6 +141,7 @@ class Fusion:
         self._masked = MaskedValues()
         self.scale = Scale()
         self.corrections: list[Correction] = []
+        self._forgotten = 0
 
     @property
     def survey_runs(self) -> Sequence[tuple[int, int]]:
@@ -168,7 +169,9 @@ class Fusion:
     @property
     def settled(self) -> int:
         """Frames before this one can be applied."""
-        return self._jobs[0].window.start if self._jobs or self._plan is None else self.n_frames
+        if self._plan is None:
+            return 0
+        return self._jobs[0].window.start if self._jobs else self.n_frames
 
     @property
     def findings(self) -> dict[str, Any]:
@@ -192,10 +195,10 @@ class Fusion:
         n_frames = len(denoised)
         if tuple(denoised.shape[1:]) != self.shape:
             raise InputError(f"frames are {denoised.shape[1:]}; the fusion was fit to {self.shape}")
-        if first_frame < 0 or first_frame + n_frames > self.settled:
+        if first_frame < self._forgotten or first_frame + n_frames > self.settled:
             raise InputError(
                 f"frames {first_frame}:{first_frame + n_frames} asked for; "
-                f"frames 0:{self.settled} are solved"
+                f"frames {self._forgotten}:{self.settled} are solved and kept"
             )
         fused = np.empty(denoised.shape, np.float32)
         y, out = denoised.reshape(n_frames, -1), fused.reshape(n_frames, -1)
@@ -211,7 +214,8 @@ class Fusion:
         return fused
 
     def forget(self, before: int) -> None:
-        """Drop the corrections of windows that end before a frame; it cannot be applied again."""
+        """Drop what is needed only before a frame; those frames cannot be applied again."""
+        self._forgotten = max(self._forgotten, before)
         self.corrections = [c for c in self.corrections if c.window.stop > before]
         self._masked.forget(before)
 

@@ -20,6 +20,7 @@ from freq2clean.fusion.scale import Scale
 __all__ = ["Projection", "accumulate"]
 
 _FEW_ROWS = 8
+_EXACT_FRAMES = 256
 
 
 @dataclass(eq=False)
@@ -40,7 +41,7 @@ class Projection:
     start: int
     weights: NDArray[np.float64]
     _sums: NDArray[Any] | None = field(default=None, repr=False)
-    _n_missing: NDArray[np.int32] | None = field(default=None, repr=False)
+    _n_missing: NDArray[np.int32] = field(default_factory=lambda: np.zeros(1, np.int32), repr=False)
 
     @property
     def stop(self) -> int:
@@ -59,11 +60,25 @@ class Projection:
         """
         assert self._sums is not None, "no frame was added"
         sums = self._sums
-        if self._n_missing is not None:
-            n_frames = self.weights.shape[1]
-            n_valid = n_frames - self._n_missing
-            sums = sums * np.where(n_valid > 0, n_frames / np.maximum(n_valid, 1), 0.0)
+        if self._n_missing.any():
+            sums = sums * self._stretch
         return sums.astype(self._dtype, copy=False).reshape(-1, *shape)
+
+    def seen(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Pixels (Y, X) with any value that counts."""
+        return (self._n_missing < self.weights.shape[1]).reshape(shape)
+
+    @property
+    def noise_factor(self) -> float:
+        """Noise power of the images over that of a recording without missing values."""
+        return float(self._stretch.mean())
+
+    @property
+    def _stretch(self) -> NDArray[np.float64]:
+        """What makes up for missing values, per pixel; 0 where there is none to go by."""
+        n_frames = self.weights.shape[1]
+        n_valid = n_frames - self._n_missing
+        return np.where(n_valid > 0, n_frames / np.maximum(n_valid, 1), 0.0)
 
     def _weights_of(self, start: int, stop: int) -> NDArray[np.float32] | None:
         """Weights for frames ``start`` to ``stop``, 0 outside the projection; None if all are."""
@@ -79,12 +94,10 @@ class Projection:
     def _allocate(self, n_pixels: int) -> NDArray[Any]:
         if self._sums is None:
             self._sums = np.zeros((len(self.weights), n_pixels), self._dtype)
+            self._n_missing = np.zeros(n_pixels, np.int32)
         return self._sums
 
     def _count_missing(self, start: int, pixels: slice, hole: NDArray[np.bool_]) -> None:
-        assert self._sums is not None
-        if self._n_missing is None:
-            self._n_missing = np.zeros(self._sums.shape[1], np.int32)
         inside = slice(max(0, self.start - start), max(0, self.stop - start))
         self._n_missing[pixels] += hole[inside].sum(axis=0, dtype=np.int32)
 
@@ -126,11 +139,12 @@ def accumulate(
             for name in needed - {"denoised"}:
                 holes[name] = hole
                 sources[name] = np.where(hole, np.float32(0), sources[name])
-        sums = [weights @ sources[p.source] for p, weights in active]
+        with np.errstate(invalid="ignore"):
+            sums = [_weighted_sum(weights, sources[p.source]) for p, weights in active]
         if not all(np.isfinite(s).all() for s in sums):
             not_a_number.append((pixels, ~np.isfinite(x[:, pixels])))
             _set_aside(sources, holes)
-            sums = [weights @ sources[p.source] for p, weights in active]
+            sums = [_weighted_sum(weights, sources[p.source]) for p, weights in active]
         for (projection, _), sum_ in zip(active, sums, strict=True):
             projection._allocate(n_pixels)[:, pixels] += sum_
             if projection.source in holes:
@@ -144,6 +158,21 @@ def accumulate(
         masked.add(start, mask)
 
 
+def _weighted_sum(weights: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[Any]:
+    """``weights @ values``; where rows are few, in runs so short that means of integers are exact.
+
+    A float32 sum of 256 integers of 16 bits is.
+    """
+    n_frames = len(values)
+    if len(weights) > _FEW_ROWS or n_frames <= _EXACT_FRAMES:
+        return weights @ values
+    total = np.zeros((len(weights), values.shape[1]))
+    for first in range(0, n_frames, _EXACT_FRAMES):
+        run = slice(first, first + _EXACT_FRAMES)
+        total += weights[:, run] @ values[run]
+    return total
+
+
 def _sources(
     raw: NDArray[Any], denoised: NDArray[Any], needed: set[str], scale: Scale
 ) -> dict[str, NDArray[np.float32]]:
@@ -151,7 +180,8 @@ def _sources(
     if "raw" in needed:
         sources["raw"] = raw.astype(np.float32, copy=False)
     if "residual" in needed:
-        sources["residual"] = np.subtract(raw, sources["denoised"], dtype=np.float32)
+        with np.errstate(invalid="ignore"):
+            sources["residual"] = np.subtract(raw, sources["denoised"], dtype=np.float32)
     return sources
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-from freq2clean.fusion.rings import ring_index, ring_sums
+from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import measured
 
 __all__ = ["NoiseMoments", "PhotonTransfer", "photon_transfer"]
@@ -38,9 +38,9 @@ class NoiseMoments:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._index = ring_index(shape)
-        self._ring_size = np.bincount(self._index.ravel())
+        self._ring_size = ring_sizes(self._index)
         self._ring_power = np.zeros(self._ring_size.size)
-        self._n_differences = 0
+        self._n_differences = 0.0
         self._squares = np.zeros(shape)
         self._levels = np.zeros(shape)
         self._n_values = np.zeros(shape)
@@ -56,13 +56,9 @@ class NoiseMoments:
     def _add_difference(self, frames: NDArray[np.float32]) -> None:
         difference = np.tensordot(_STENCIL.astype(np.float32), frames, 1)
         valid = np.isfinite(difference)
-        share = valid.mean()
-        if share < 0.5:
-            return
         difference = np.where(valid, difference, np.float32(0))
-        power = dctn(difference, norm="ortho") ** 2 / share
-        self._ring_power += ring_sums(power, self._index)
-        self._n_differences += 1
+        self._ring_power += ring_sums(dctn(difference, norm="ortho") ** 2, self._index)
+        self._n_differences += float(valid.mean())
         self._squares += difference**2
         self._levels += np.where(valid, frames.mean(axis=0), 0)
         self._n_values += valid
@@ -71,13 +67,18 @@ class NoiseMoments:
     def is_empty(self) -> bool:
         return self._n_differences == 0
 
+    @property
+    def _number(self) -> NDArray[np.float64]:
+        """Coefficients measured per ring; a frame of which half is missing counts as half."""
+        return self._ring_size * (self._n_differences or 1.0)
+
     def power_per_ring(self) -> NDArray[np.float64]:
         """Mean squared DCT coefficient of one frame's noise, per ring."""
-        return self._ring_power / (self._ring_size * max(1, self._n_differences))
+        return self._ring_power / self._number
 
     def relative_error_per_ring(self) -> NDArray[np.float64]:
         """Standard error of `power_per_ring` over its value."""
-        return np.sqrt(2 / (self._ring_size * max(1, self._n_differences)))
+        return np.sqrt(2 / self._number)
 
     def photon_transfer(self) -> PhotonTransfer:
         """Gain and offset of the noise variance against the mean."""
@@ -102,8 +103,10 @@ def photon_transfer(
     Returns
     -------
     PhotonTransfer
-        ``gain`` 0 where all pixels have the same mean.
+        ``gain`` 0 where all pixels have the same mean; both 0 where there are no pixels.
     """
+    if mean.size == 0:
+        return PhotonTransfer(0.0, 0.0)
     order = np.argsort(mean, axis=None)
     groups = [g for g in np.array_split(order, n_bins) if g.size]
     means = np.array([mean.flat[g].mean() for g in groups])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RINGS_PER_CYCLE", "radius_cycles_per_pixel", "ring_index", "ring_sums"]
+__all__ = ["RINGS_PER_CYCLE", "radius_cycles_per_pixel", "ring_index", "ring_sizes", "ring_sums"]
 
 RINGS_PER_CYCLE = 24.0
 
@@ -30,6 +30,12 @@ def ring_index(shape: tuple[int, int]) -> NDArray[np.intp]:
     index: NDArray[np.intp] = 1 + (radius_cycles_per_pixel(shape) * RINGS_PER_CYCLE).astype(np.intp)
     index[0, 0] = 0
     return index
+
+
+def ring_sizes(index: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Coefficients per ring; 1 where a small image has none, so that means over it are 0."""
+    sizes: NDArray[np.float64] = np.maximum(np.bincount(index.ravel()), 1.0)
+    return sizes
 
 
 def ring_sums(values: NDArray[Any], index: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Scale", "is_other_scale", "match_scale"]
+__all__ = ["LEAST_CORRELATION", "Scale", "is_other_scale", "match_scale"]
+
+LEAST_CORRELATION = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def is_other_scale(
     A gain beyond a factor 2, or levels that differ by more than the raw mean image's own range
     (its 1 to 99 % quantiles), where the two images clearly show the same scene.
     """
-    if correlation < 0.5:
+    if correlation < LEAST_CORRELATION:
         return False
     low, high = np.nanquantile(raw_mean, (0.01, 0.99))
     shift = abs(float(np.nanmean(raw_mean)) - float(np.nanmean(denoised_mean)))

@@ -26,9 +26,11 @@ _FRAMES_PER_RUN = 8
 
 
 def measured(raw: NDArray[Any]) -> NDArray[np.float32]:
-    """Frames as float32, with NaN where a detector dropped a line."""
+    """Frames as float32, with NaN for what was not measured: dropped lines and infinities."""
     frames = raw.astype(np.float32)
     frames[missing_rows(raw)] = np.nan
+    if raw.dtype.kind == "f":
+        frames[np.isinf(frames)] = np.nan
     return frames
 
 

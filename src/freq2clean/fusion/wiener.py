@@ -16,9 +16,9 @@ from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.noise import NoiseMoments
-from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sums
+from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import Survey, measured, spread_runs
-from freq2clean.fusion.windows import plan_windows
+from freq2clean.fusion.windows import check_windows, plan_windows
 
 __all__ = ["Wiener", "shrinkage"]
 
@@ -72,6 +72,7 @@ class Wiener(Method):
     n_bins: int | None = None
 
     def __post_init__(self) -> None:
+        check_windows(1 if self.window is None else self.window, self.overlap)
         if self.n_bins is not None and self.n_bins < 1:
             raise InputError(f"n_bins = {self.n_bins}; give 1 or more")
 
@@ -121,15 +122,10 @@ class _ResidualSurvey(Survey):
             squares = ring_sums(dctn(residual, norm="ortho", workers=-1) ** 2, index)
             power += np.add.reduceat(squares, bands, axis=0)
         width = np.diff([*bands, len(self._tiles[0][0])])
-        number = np.outer(width, np.bincount(index.ravel()) * float(len(self._tiles)))
+        number = np.outer(width, ring_sizes(index) * float(len(self._tiles)))
         power /= number
         noise = self._tile_noise
-        weights = shrinkage(
-            power,
-            noise.power_per_ring(),
-            number,
-            noise_error=noise.relative_error_per_ring(),
-        )
+        weights = _weights(power, number, noise)
         gain = np.sum((number * weights**2 * power)[:, 1:], axis=1)
         noise_power = noise.power_per_ring() @ number.T
         gain[gain < _LEAST_GAIN * noise_power] = 0
@@ -146,32 +142,31 @@ class _WienerPlan(Plan):
         memory_bytes: int,
     ) -> None:
         windows = plan_windows(
-            n_frames, window=method.window or _even_window(n_frames), overlap=method.overlap
+            n_frames,
+            window=_even_window(n_frames) if method.window is None else method.window,
+            overlap=method.overlap,
         )
         self._noise = survey.noise
         self._index = ring_index(shape)
-        self._ring_size = np.bincount(self._index.ravel())
+        self._ring_size = ring_sizes(self._index)
         most = max(1, min(windows[0].n_frames, memory_bytes // (16 * shape[0] * shape[1])))
         wanted = method.n_bins or useful_bins(survey, windows[0].n_frames)
         self._limited = wanted > most
         self._basis = dct_basis(windows[0].n_frames, min(wanted, most))
         self._bands = temporal_bands(len(self._basis))
         self._weights: list[NDArray[np.float64]] = []
-        self._mse_reduction: list[float] = []
+        self._expected: list[tuple[float, float]] = []
         self.jobs = [Job(w, (Projection("residual", w.start, self._basis),)) for w in windows]
 
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         spectrum = dctn(job.projections[0].images(shape), axes=(1, 2), norm="ortho", workers=-1)
         power, number = self._band_power(spectrum)
-        weights = shrinkage(
-            power,
-            self._noise.power_per_ring(),
-            number,
-            noise_error=self._noise.relative_error_per_ring(),
-        )
+        noise_factor = job.projections[0].noise_factor
+        weights = _weights(power, number, self._noise, noise_factor=noise_factor)
         self._weights.append(weights)
-        gained = float(np.sum(number * weights**2 * power))
-        self._mse_reduction.append(gained / (job.window.n_frames * shape[0] * shape[1]))
+        self._expected.append(
+            expected_errors(power, weights, number, job.window.n_frames * shape[0] * shape[1])
+        )
         per_bin = np.repeat(weights, np.diff([*self._bands, len(spectrum)]), axis=0)
         for image, rings in zip(spectrum, per_bin.astype(np.float32), strict=True):
             image *= rings[self._index]
@@ -185,7 +180,7 @@ class _WienerPlan(Plan):
         """Mean squared coefficients per band and ring, and their number."""
         sums = np.stack([ring_sums(image**2, self._index) for image in spectrum])
         width = np.diff([*self._bands, len(spectrum)])
-        number = np.outer(width, self._ring_size.astype(np.float64))
+        number = np.outer(width, self._ring_size)
         return np.add.reduceat(sums, self._bands, axis=0) / number, number
 
     def findings(self) -> dict[str, Any]:
@@ -203,11 +198,38 @@ class _WienerPlan(Plan):
                 ring / RINGS_PER_CYCLE for ring in range(len(self._ring_size))
             ],
             "weights": np.mean(self._weights, axis=0).round(6).tolist() if self._weights else [],
-            "expected_mse_reduction": float(np.mean(self._mse_reduction or [0.0])),
+            **self._expectation(),
+        }
+
+    def _expectation(self) -> dict[str, Any]:
+        """Mean squared errors in the weighted bands, before and after, and what that gains."""
+        before, after = np.mean(self._expected or [(0.0, 0.0)], axis=0)
+        return {
+            "expected_mse_reduction": float(before - after),
+            "expected_mse_in_bands": [float(before), float(after)],
+            "expected_gain_in_bands_db": float(10 * np.log10(before / after)) if after > 0 else 0.0,
         }
 
     def _mean_noise(self) -> float:
         return float(np.average(self._noise.power_per_ring(), weights=self._ring_size))
+
+
+def _weights(
+    power: NDArray[np.float64],
+    number: NDArray[np.float64],
+    noise: NoiseMoments,
+    *,
+    noise_factor: float = 1.0,
+) -> NDArray[np.float64]:
+    """The `shrinkage` that measured noise asks for; 0 where none could be measured."""
+    if noise.is_empty:
+        return np.zeros_like(power)
+    return shrinkage(
+        power,
+        noise_factor * noise.power_per_ring(),
+        number,
+        noise_error=noise.relative_error_per_ring(),
+    )
 
 
 def shrinkage(
@@ -242,6 +264,22 @@ def shrinkage(
         significant, 1 - noise / np.where(significant, power, 1.0), 0.0
     )
     return weights
+
+
+def expected_errors(
+    power: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    number: NDArray[np.float64],
+    n_values: int,
+) -> tuple[float, float]:
+    """Mean squared error that the residual shows in the weighted bands, before and after.
+
+    A band whose residual holds power P of which the share w is signal is wrong by ``w P`` before
+    it is corrected, and by ``w (1 - w) P``, what Wiener's weight leaves, after.
+    """
+    before = float(np.sum(number * weights * power)) / n_values
+    after = float(np.sum(number * weights * (1 - weights) * power)) / n_values
+    return before, after
 
 
 def temporal_bands(n_bins: int) -> list[int]:

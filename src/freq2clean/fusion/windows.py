@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 
-__all__ = ["Window", "plan_windows"]
+__all__ = ["Window", "check_windows", "plan_windows"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class Window:
     @property
     def n_frames(self) -> int:
         return self.stop - self.start
+
+
+def check_windows(window: int, overlap: float) -> None:
+    """Refuse options that `plan_windows` cannot use."""
+    if not window >= 1 or window % 1:
+        raise InputError(f"window = {window} frames; give a whole number, 1 or more")
+    if not 0 <= overlap <= 0.9:
+        raise InputError(f"overlap = {overlap}; give a share of the window from 0 to 0.9")
 
 
 def plan_windows(n_frames: int, *, window: int, overlap: float = 0.0) -> list[Window]:
@@ -49,10 +57,7 @@ def plan_windows(n_frames: int, *, window: int, overlap: float = 0.0) -> list[Wi
     >>> [(w.start, w.stop) for w in plan_windows(10, window=4)]
     [(0, 4), (3, 7), (6, 10)]
     """
-    if window < 1:
-        raise InputError(f"window = {window} frames; give 1 or more")
-    if not 0 <= overlap <= 0.9:
-        raise InputError(f"overlap = {overlap}; give a share of the window from 0 to 0.9")
+    check_windows(window, overlap)
     window = min(window, n_frames)
     hop = max(1, round(window * (1 - overlap)))
     gaps = math.ceil((n_frames - window) / hop)

@@ -1,0 +1,120 @@
+"""A raw recording in, a denoised one out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.denoisers import get_denoiser
+from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
+from freq2clean.pipeline.opening import open_one
+from freq2clean.pipeline.saving import Target, save
+from freq2clean.recordings import check_target, target_dtype
+
+__all__ = ["DenoiseResult", "denoise"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class DenoiseResult:
+    """What `denoise` wrote, and what the denoiser learned."""
+
+    path: str
+    shape: tuple[int, int, int]
+    dtype: str
+    n_clipped: int
+    parameters: dict[str, Any]
+    findings: dict[str, Any]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, JSON-serialisable."""
+        return asdict(self)
+
+
+def denoise(
+    raw: Any,
+    /,
+    *,
+    model: str = "gaussian",
+    out: str | Path | None = None,
+    dtype: str = "float32",
+    compression: str | None = None,
+    channel: int | None = None,
+    plane: int | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    progress: Progress | None = None,
+    **options: Any,
+) -> NDArray[np.float32] | DenoiseResult:
+    """Denoise a recording with a model that needs no training data.
+
+    Parameters
+    ----------
+    raw : array-like (T, Y, X), path or Recording
+    model : "gaussian" or "pca"
+        A Gaussian in space and time whose widths are chosen from the data, or a local PCA.
+    out : path, optional
+        Where to write; without it, the array is returned.
+    dtype, compression, channel, plane, memory, progress
+        As in `fuse`.
+    **options
+        Of the model.
+
+    Returns
+    -------
+    ndarray (T, Y, X), float32, or DenoiseResult
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> raw = np.random.default_rng(0).poisson(5, (60, 32, 32)).astype(np.uint16)
+    >>> bool(denoise(raw).std() < 0.5 * raw.std())
+    True
+    """
+    denoiser = get_denoiser(model, **options)
+    memory_bytes = parse_bytes(memory)
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        recording = open_one(stack, raw, channel=channel, plane=plane)
+        if out is not None:
+            check_target(out, inputs=[recording], compression=compression)
+            target_dtype(dtype, recording.dtype)
+        fit, write = _halves(progress)
+        fitted = denoiser.fit(recording, progress=fit)
+        denoised = fitted.predict(recording)
+        if out is None:
+            return denoised[:]
+        parameters = {"model": model, **options}
+        saved = save(
+            denoised,
+            Target(out, dtype, compression),
+            raw=recording,
+            how=parameters,
+            inputs=[recording],
+            n_block=block_frames(recording, memory_bytes=memory_bytes),
+            progress=write,
+        )
+    return DenoiseResult(
+        **asdict(saved),
+        parameters=parameters,
+        findings=dict(fitted.findings),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
+    """The same progress for two steps, one after the other."""
+    if progress is None:
+        return None, None
+    return (
+        lambda done, total: progress(done, 2 * total),
+        lambda done, total: progress(total + done, 2 * total),
+    )

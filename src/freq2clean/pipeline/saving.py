@@ -1,0 +1,129 @@
+"""Frames into a file: cast and counted, with the provenance that says how they were made."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from freq2clean.recordings import Metadata, Recording, cast, create, fingerprint, target_dtype
+from freq2clean.streaming import blocks, read_ahead, write_behind
+from freq2clean.version import __version__
+
+__all__ = ["Saved", "Target", "provenance", "save", "saving"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a recording is written, and how.
+
+    Parameters
+    ----------
+    path : str or Path
+        Format by suffix.
+    dtype : str
+        ``"same"`` as the raw recording, or the name of a dtype.
+    compression : {None, "deflate", "zstd"}
+    """
+
+    path: str | Path
+    dtype: str = "float32"
+    compression: str | None = None
+
+
+@dataclass
+class Saved:
+    """What was written."""
+
+    path: str
+    shape: tuple[int, int, int]
+    dtype: str
+    n_clipped: int = 0
+
+
+@contextmanager
+def saving(
+    target: Target,
+    shape: tuple[int, int, int],
+    *,
+    raw: Recording,
+    how: Mapping[str, Any],
+    inputs: Sequence[Recording],
+) -> Iterator[tuple[Callable[[NDArray[Any]], None], Saved]]:
+    """A function that writes the next frames, on another thread, and the account of it."""
+    dtype = target_dtype(target.dtype, raw.dtype)
+    metadata = Metadata(
+        frame_rate_hz=raw.metadata.frame_rate_hz,
+        pixel_size_um=raw.metadata.pixel_size_um,
+        provenance=provenance(how, inputs),
+    )
+    saved = Saved(str(target.path), shape, dtype.name)
+    with (
+        create(
+            target.path,
+            shape,
+            dtype,
+            metadata=metadata,
+            compression=target.compression,
+            inputs=inputs,
+        ) as writer,
+        write_behind(writer.append) as append,
+    ):
+
+        def write(block: NDArray[Any]) -> None:
+            values, n_clipped = cast(block, dtype)
+            saved.n_clipped += n_clipped
+            append(values)
+
+        yield write, saved
+
+
+def save(
+    recording: Recording,
+    target: Target,
+    *,
+    raw: Recording,
+    how: Mapping[str, Any],
+    inputs: Sequence[Recording],
+    n_block: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Saved:
+    """Write a recording, lazily computed perhaps, block by block."""
+    n_frames = recording.shape[0]
+    with saving(target, recording.shape, raw=raw, how=how, inputs=inputs) as (write, saved):
+        for (_, stop), block in read_ahead(recording.read, blocks(0, n_frames, n_block)):
+            write(block)
+            if progress:
+                progress(stop, n_frames)
+    return saved
+
+
+def provenance(how: Mapping[str, Any], inputs: Sequence[Recording]) -> dict[str, Any]:
+    """How a recording was made: parameters, versions, and checksums of what went in."""
+    return {
+        **how,
+        "versions": {
+            "freq2clean": __version__,
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "python": platform.python_version(),
+        },
+        "inputs": [
+            {
+                "name": recording.name,
+                "shape": list(recording.shape),
+                "dtype": recording.dtype.name,
+                "sha256_of_shape_dtype_first_and_last_frame": fingerprint(recording),
+            }
+            for recording in inputs
+        ],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
