@@ -66,7 +66,8 @@ class Projection:
 
     def seen(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Pixels (Y, X) with any value that counts."""
-        return (self._n_missing < self.weights.shape[1]).reshape(shape)
+        seen: NDArray[np.bool_] = self._n_missing < self.weights.shape[1]
+        return seen.reshape(shape)
 
     @property
     def noise_factor(self) -> float:

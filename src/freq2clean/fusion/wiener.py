@@ -211,7 +211,7 @@ class _WienerPlan(Plan):
         }
 
     def _mean_noise(self) -> float:
-        return float(np.average(self._noise.power_per_ring(), weights=self._ring_size))
+        return float(self._noise.power_per_ring()[self._index].mean())
 
 
 def _weights(
