@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,10 @@ class DenoiseResult:
         return asdict(self)
 
 
+@overload
+def denoise(raw: Any, /, *, out: str | Path, **options: Any) -> DenoiseResult: ...
+@overload
+def denoise(raw: Any, /, *, out: None = None, **options: Any) -> NDArray[np.float32]: ...
 def denoise(
     raw: Any,
     /,

@@ -1,0 +1,115 @@
+"""Results in words and tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from freq2clean.apps.terminal import out
+
+if TYPE_CHECKING:
+    from freq2clean.apps.demo import DemoResult
+    from freq2clean.inspection import Inspection
+    from freq2clean.metrics import Scores
+    from freq2clean.pipeline import DenoiseResult, FuseResult
+
+__all__ = ["demo", "denoising", "fusion", "inspection", "scores", "simulation"]
+
+_STYLES = {"problem": "bold red", "warning": "yellow", "info": "cyan"}
+
+
+def fusion(result: FuseResult) -> None:
+    """What was written, what was found, and what to know."""
+    found = result.findings
+    _written(result.path, result.shape, result.dtype, result.seconds)
+    windows = found["windows"]
+    out.print(
+        f"  {result.parameters['method']}: {found['n_bins']} temporal bins on {len(windows)} "
+        f"window{'s' * (len(windows) > 1)} of {windows[0][1] - windows[0][0]} frames"
+    )
+    if "noise" in found:
+        noise = found["noise"]
+        out.print(
+            f"  noise: SD {found['noise_sd']:.4g}, variance = {noise['gain']:.4g} x mean "
+            f"{noise['offset']:+.4g}"
+        )
+    for note in result.notes:
+        out.print(f"  {note}", markup=False)
+
+
+def denoising(result: DenoiseResult) -> None:
+    """What was written, and what the model learned."""
+    _written(result.path, result.shape, result.dtype, result.seconds)
+    for name, value in result.findings.items():
+        if isinstance(value, int | float | str):
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
+    if result.n_clipped:
+        out.print(f"  {result.n_clipped} values were clipped to what {result.dtype} can hold")
+
+
+def inspection(found: Inspection) -> None:
+    """The advice, problems first."""
+    for finding in found.advice:
+        style = _STYLES[finding.severity]
+        out.print(f"[{style}]{finding.severity:>8}[/]  {escape(finding.sentence)}")
+
+
+def scores(found: Mapping[str, Scores]) -> None:
+    """A table with a row per recording, and the convention behind SSIM3D."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("recording", overflow="fold")
+    for head in ("PSNR dB", "active dB", "SSIM3D", "SSIM", "stSNR dB", "trace corr."):
+        table.add_column(head, justify="right")
+    for name, score in found.items():
+        traces = score.roi_correlation or score.active_correlation
+        table.add_row(
+            escape(name),
+            f"{score.psnr_db:.2f}",
+            f"{score.psnr_active_db:.2f}",
+            f"{score.ssim3d.value:.3f}",
+            f"{score.ssim_frames:.3f}",
+            f"{score.snr.stsnr_db:.2f}",
+            f"{traces.mean:.3f}",
+        )
+    out.print(table)
+    first = next(iter(found.values()))
+    how = first.ssim3d.options
+    out.print(
+        f"data range {first.data_range:.6g}; active: the {first.active_fraction:.0%} of pixels "
+        f"that vary most in the truth; SSIM3D: normalised by {how.normalisation or 'nothing'}, "
+        f"every {how.stride} frames, {how.padding} padding; traces of "
+        f"{'ROIs' if first.roi_correlation else 'active pixels'}",
+        style="dim",
+    )
+
+
+def simulation(facts: Mapping[str, Any]) -> None:
+    """What was written."""
+    out.print(
+        f"{facts['folder']}: raw.tif and truth.tif ({_size(facts['shape'])}), labels.tif, "
+        f"traces.npy and spikes.npy of {facts['n_cells']} cells; "
+        f"{facts['photons_per_pixel']:.3g} photons per pixel and frame",
+        markup=False,
+    )
+
+
+def demo(result: DemoResult) -> None:
+    """The table, and where everything is."""
+    out.print(f"A recording of {_size(result.shape)}, simulated, denoised, and fused:\n")
+    scores(result.scores)
+    out.print()
+    for what, path in result.files.items():
+        out.print(f"{what + ':':<14}{path}", markup=False)
+
+
+def _written(path: str, shape: tuple[int, int, int], dtype: str, seconds: float) -> None:
+    out.print(f"{path}: {_size(shape)} {dtype}, in {seconds:.1f} s", markup=False)
+
+
+def _size(shape: Any) -> str:
+    frames, height, width = shape
+    return f"{frames} frames of {height} x {width} pixels"
