@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.fusion.scale import LEAST_CORRELATION, match_scale
+from freq2clean.fusion.scale import is_same_scene, match_scale
 
 __all__ = ["MATCHINGS", "Matching", "matcher"]
 
@@ -47,7 +47,7 @@ def match_affine(source: NDArray[Any], template: NDArray[Any]) -> NDArray[np.flo
     what the template shows has no such gain, and stays as it is.
     """
     scale, correlation = match_scale(source, template)
-    if correlation < LEAST_CORRELATION:
+    if not is_same_scene(correlation, n_pixels=source.size):
         return source.astype(np.float64)
     matched: NDArray[np.float64] = (source.astype(np.float64) - scale.offset) / scale.gain
     return matched

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_CORRELATION", "Scale", "is_other_scale", "match_scale"]
+__all__ = ["Scale", "is_other_scale", "is_same_scene", "match_scale"]
 
-LEAST_CORRELATION = 0.5
+_LEAST_CORRELATION = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,17 @@ def match_scale(raw_mean: NDArray[Any], denoised_mean: NDArray[Any]) -> tuple[Sc
     return Scale(gain, float(x.mean() - gain * y.mean())), correlation
 
 
+def is_same_scene(correlation: float, *, n_pixels: int) -> bool:
+    """Whether two images are alike: correlation of 0.5 or more, and not by chance.
+
+    Chance is ruled out at four standard errors of Fisher's z, doi:10.2307/2331838.
+    """
+    if correlation < _LEAST_CORRELATION or n_pixels <= 3:
+        return False
+    z = np.arctanh(min(correlation, 1 - 1e-12))
+    return bool(z > 4 / np.sqrt(n_pixels - 3))
+
+
 def is_other_scale(
     scale: Scale,
     correlation: float,
@@ -66,7 +77,7 @@ def is_other_scale(
     A gain beyond a factor 2, or levels that differ by more than the raw mean image's own range
     (its 1 to 99 % quantiles), where the two images clearly show the same scene.
     """
-    if correlation < LEAST_CORRELATION:
+    if not is_same_scene(correlation, n_pixels=int(np.isfinite(raw_mean).sum())):
         return False
     low, high = np.nanquantile(raw_mean, (0.01, 0.99))
     shift = abs(float(np.nanmean(raw_mean)) - float(np.nanmean(denoised_mean)))
