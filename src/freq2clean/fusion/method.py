@@ -179,13 +179,22 @@ class Fusion:
         found = {"scale": {"gain": self.scale.gain, "offset": self.scale.offset}}
         return found if self._plan is None else {**found, **self._plan.findings()}
 
-    def apply(self, denoised: NDArray[Any], /, *, first_frame: int = 0) -> NDArray[np.float32]:
+    def apply(
+        self,
+        denoised: NDArray[Any],
+        /,
+        *,
+        first_frame: int = 0,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Step 3: fused frames.
 
         Parameters
         ----------
         denoised : ndarray, (n, Y, X)
             Frames ``first_frame`` onward of the denoised recording.
+        out : ndarray, (n, Y, X), float32, contiguous, optional
+            Where to put the result: memory that was used before is much faster than new.
 
         Returns
         -------
@@ -201,7 +210,8 @@ class Fusion:
                 f"frames {self._forgotten}:{self.settled} are solved and kept"
             )
         fused = np.empty(denoised.shape, np.float32)
-        y, out = denoised.reshape(n_frames, -1), fused.reshape(n_frames, -1)
+        n_pixels = self.shape[0] * self.shape[1]
+        y, out = denoised.reshape(n_frames, n_pixels), fused.reshape(n_frames, n_pixels)
 
         def add_pixels(pixels: slice) -> None:
             block = out[:, pixels]
@@ -209,7 +219,7 @@ class Fusion:
             for correction in self.corrections:
                 correction.add_to(first_frame, block, pixels)
 
-        over_pixels(add_pixels, out.shape[1])
+        over_pixels(add_pixels, n_pixels)
         self._masked.blank(first_frame, out)
         return fused
 
