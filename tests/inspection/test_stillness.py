@@ -21,7 +21,7 @@ def test_a_known_drift_is_measured(scene, seed, options):
     error = found.shifts_px - (true - true.mean(axis=0))
     assert np.sqrt(np.mean(error**2)) < 0.15
     assert np.sqrt(np.mean(error**2)) < 3 * found.error_px + 0.02
-    assert found.range_px == pytest.approx(options["drift_px"], abs=0.4)
+    assert found.range_px == pytest.approx(np.hypot(*(true[-1] - true[0])), abs=0.3)
     speed = 1000 * options["drift_px"] / 359
     assert found.speed_px_per_1000_frames == pytest.approx(speed, rel=0.1)
 
@@ -64,7 +64,7 @@ def test_the_detail_that_a_window_keeps_is_that_of_the_blurred_mean():
 
 def test_a_shorter_window_keeps_more(scene):
     survey = scene((360, 96, 96), 0, drift_px=8.0).survey
-    kept = [measure_stillness(survey, window=w).kept_detail for w in (360, 180, 90, 45)]
+    kept = [measure_stillness(survey, window=w).kept_detail for w in (360, 120, 40)]
     assert kept == sorted(kept)
     longest = measure_stillness(survey).longest_window
     assert measure_stillness(survey, window=longest).kept_detail >= 0.89

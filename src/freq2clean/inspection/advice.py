@@ -122,7 +122,7 @@ def _on_motion(stillness: Stillness | None) -> Iterator[Finding]:
         return
     measured = (
         f"measured on averages of {stillness.stretch_frames} frames, "
-        f"each to ± {stillness.error_px:.2f} px"
+        f"each to ± {stillness.error_px:.2g} px"
     )
     if stillness.range_px <= NEGLIGIBLE_MOTION_PX:
         yield Finding(

@@ -13,7 +13,8 @@ __all__ = ["register", "shifted", "spectra_of"]
 DETAIL_SIGMA_PX = 6.0
 SOFTENING_SIGMA_PX = 0.7
 TAPER_SHARE = 0.25
-NEWTON_STEPS = 4
+NEWTON_STEPS = 5
+CONVERGED_PX = 0.003
 
 Spectrum = NDArray[np.complexfloating[Any, Any]]
 
@@ -64,7 +65,10 @@ def _refined(product: Spectrum, peak: NDArray[np.float64]) -> NDArray[np.float64
         bend = np.array([[d[2, 0], d[1, 1]], [d[1, 1], d[0, 2]]], float)
         if not (bend[0, 0] < 0 and np.linalg.det(bend) > 0):
             break
-        shift = np.clip(shift - np.linalg.solve(bend, slope), peak - 1, peak + 1)
+        step = np.linalg.solve(bend, slope)
+        shift = np.clip(shift - step, peak - 1, peak + 1)
+        if np.abs(step).max() < CONVERGED_PX:
+            break
     return shift
 
 

@@ -42,7 +42,8 @@ class Stillness:
     stretch_frames : int
         Frames averaged for one shift.
     range_px : float
-        Largest distance between two of the positions; 0 where they do not differ measurably.
+        Largest distance between two of the positions, their errors taken off; 0 where they do
+        not differ measurably.
     speed_px_per_1000_frames : float
         Of a straight line through the shifts; 0 where they do not differ measurably.
     jitter_px : float or None
@@ -119,7 +120,7 @@ def measure_stillness(survey: Survey, *, window: int | None = None) -> Stillness
         shifts_px=positions,
         error_px=error,
         stretch_frames=int(np.median(np.diff(edges))),
-        range_px=_range(positions) if moves else 0.0,
+        range_px=_range(positions, error) if moves else 0.0,
         speed_px_per_1000_frames=_speed(middles, positions) if moves else 0.0,
         jitter_px=jitter,
         jitter_error_px=jitter_error,
@@ -178,9 +179,11 @@ def _moves(positions: NDArray[np.float64], error: float) -> bool:
     return bool(chi_square > freedom + SIGNIFICANT * np.sqrt(2 * freedom))
 
 
-def _range(positions: NDArray[np.float64]) -> float:
+def _range(positions: NDArray[np.float64], error: float) -> float:
+    """The largest distance, less (in quadrature) the one that errors alone would spread to."""
     apart = positions[:, None] - positions
-    return float(np.sqrt((apart**2).sum(axis=2)).max())
+    by_errors = 8 * np.log(len(positions)) * error**2
+    return float(np.sqrt(max(0.0, (apart**2).sum(axis=2).max() - by_errors)))
 
 
 def _speed(frames: NDArray[np.float64], positions: NDArray[np.float64]) -> float:

@@ -16,7 +16,7 @@ from freq2clean.inspection.wrap import count_wrapped
 
 __all__ = ["Survey", "survey_recording"]
 
-MOST_CHUNKS = 48
+MOST_CHUNKS = 32
 SHORTEST_CHUNK = 4
 CHUNK_BYTES = 1 << 28
 WIDEST_VIEW = 1024
