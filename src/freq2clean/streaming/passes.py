@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 __all__ = ["blocks", "read_ahead", "two_passes", "write_behind"]
@@ -35,21 +36,29 @@ def blocks(start: int, stop: int, size: int) -> list[Range]:
 
 def read_ahead(
     read: Callable[[int, int], Item], ranges: Iterable[Range]
-) -> Iterator[tuple[Range, Item]]:
-    """Each range and what ``read`` gives for it, in order, while the next are being read."""
-    with ThreadPoolExecutor(1) as reader:
-        pending: queue.SimpleQueue[tuple[Range, Future[Item]]] = queue.SimpleQueue()
-        try:
-            for range_ in ranges:
-                pending.put((range_, reader.submit(read, *range_)))
-                if pending.qsize() > _DEPTH:
-                    first, future = pending.get()
-                    yield first, future.result()
-            while not pending.empty():
-                first, future = pending.get()
+) -> Generator[tuple[Range, Item]]:
+    """Each range and what ``read`` gives for it, in order, while the next are being read.
+
+    Closing the generator early stops the reading.
+
+    Examples
+    --------
+    >>> list(read_ahead(range, [(0, 2), (2, 3)]))
+    [((0, 2), range(0, 2)), ((2, 3), range(2, 3))]
+    """
+    reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+    pending: deque[tuple[Range, Future[Item]]] = deque()
+    try:
+        for range_ in ranges:
+            pending.append((range_, reader.submit(read, *range_)))
+            if len(pending) > _DEPTH:
+                first, future = pending.popleft()
                 yield first, future.result()
-        finally:
-            reader.shutdown(wait=True, cancel_futures=True)
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        reader.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -57,6 +66,8 @@ def write_behind(write: Callable[[Item], None]) -> Iterator[Callable[[Item], Non
     """A function that hands items to ``write`` on another thread, in order.
 
     An error of ``write`` is raised by the next call or on leaving; after it, nothing is written.
+    Nor is it after any other exception, an interrupt while the last items are written included:
+    when the ``with`` block is left, the thread has ended.
     """
     items: queue.Queue[Item | None] = queue.Queue(_DEPTH)
     failed: list[BaseException] = []
@@ -80,6 +91,8 @@ def write_behind(write: Callable[[Item], None]) -> Iterator[Callable[[Item], Non
     writer.start()
     try:
         yield hand_over
+        items.put(None)
+        writer.join()
     except BaseException:
         stopped.set()
         raise
@@ -115,12 +128,14 @@ def two_passes(
         ``(done, total)`` in frames of both passes.
     """
     done = 0
-    for (start, stop), item in read_ahead(read_first, blocks(0, n_frames, block_frames)):
-        settled = first(start, item)
-        for (begin, end), late in read_ahead(read_second, blocks(done, settled, block_frames)):
-            second(begin, late)
-            done = end
+    with closing(read_ahead(read_first, blocks(0, n_frames, block_frames))) as early:
+        for (start, stop), item in early:
+            settled = first(start, item)
+            with closing(read_ahead(read_second, blocks(done, settled, block_frames))) as late:
+                for (begin, end), frames in late:
+                    second(begin, frames)
+                    done = end
+                    if progress:
+                        progress(stop + done, 2 * n_frames)
             if progress:
                 progress(stop + done, 2 * n_frames)
-        if progress:
-            progress(stop + done, 2 * n_frames)
