@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from freq2clean.fusion.parallel import scratch
 from freq2clean.fusion.windows import Window
 
 __all__ = ["Correction"]
@@ -48,4 +49,4 @@ class Correction:
         if len(images) == 1 and np.ptp(courses) == 0:
             frames += courses[0, 0] * images[0]
         else:
-            frames += courses.T @ images
+            frames += np.matmul(courses.T, images, out=scratch("fused", frames.shape))

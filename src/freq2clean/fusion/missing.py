@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["MaskedValues", "missing_rows"]
 
+_SAMPLES_PER_ROW = 8
 _NEGLIGIBLE_LOG_CHANCE = np.log(1e-9)
 
 
@@ -39,10 +40,11 @@ def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
     >>> np.argwhere(missing_rows(block)).tolist()
     [[3, 2]]
     """
-    sample = block[:, :, :: max(1, block.shape[2] // 16)]
-    suspects = np.all(sample == 0, axis=2)
     missing = np.zeros(block.shape[:2], np.bool_)
-    for frame in np.flatnonzero(suspects.any(axis=1)):
+    sample = block[:, :, :: max(1, block.shape[2] // _SAMPLES_PER_ROW)]
+    frames, rows = np.nonzero(np.all(sample == 0, axis=2))
+    empty = [not block[frame, row].any() for frame, row in zip(frames, rows, strict=True)]
+    for frame in np.unique(frames[empty]):
         missing[frame] = _missing_rows_of(block[frame])
     return missing
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.fusion.missing import MaskedValues, missing_rows
-from freq2clean.fusion.parallel import over_pixels
+from freq2clean.fusion.parallel import over_pixels, scratch
 from freq2clean.fusion.scale import Scale
 
 __all__ = ["Projection", "accumulate"]
 
 _FEW_ROWS = 8
-_EXACT_FRAMES = 256
+_RUN_FRAMES = 32
 
 
 @dataclass(eq=False)
@@ -81,26 +81,19 @@ class Projection:
         n_valid = n_frames - self._n_missing
         return np.where(n_valid > 0, n_frames / np.maximum(n_valid, 1), 0.0)
 
-    def _weights_of(self, start: int, stop: int) -> NDArray[np.float32] | None:
-        """Weights for frames ``start`` to ``stop``, 0 outside the projection; None if all are."""
+    def _part_of(self, start: int, stop: int) -> tuple[slice, NDArray[np.float32]] | None:
+        """Which of the frames ``start`` to ``stop`` count, and their weights; None if none do."""
         first, last = max(start, self.start), min(stop, self.stop)
         if first >= last:
             return None
-        weights = np.zeros((len(self.weights), stop - start), np.float32)
-        weights[:, first - start : last - start] = self.weights[
-            :, first - self.start : last - self.start
-        ]
-        return weights
+        weights = self.weights[:, first - self.start : last - self.start]
+        return slice(first - start, last - start), np.ascontiguousarray(weights, np.float32)
 
     def _allocate(self, n_pixels: int) -> NDArray[Any]:
         if self._sums is None:
             self._sums = np.zeros((len(self.weights), n_pixels), self._dtype)
             self._n_missing = np.zeros(n_pixels, np.int32)
         return self._sums
-
-    def _count_missing(self, start: int, pixels: slice, hole: NDArray[np.bool_]) -> None:
-        inside = slice(max(0, self.start - start), max(0, self.stop - start))
-        self._n_missing[pixels] += hole[inside].sum(axis=0, dtype=np.int32)
 
 
 def accumulate(
@@ -119,37 +112,35 @@ def accumulate(
     """
     n_frames = len(raw)
     active = [
-        (projection, weights)
+        (projection, *part)
         for projection in projections
-        if (weights := projection._weights_of(start, start + n_frames)) is not None
+        if (part := projection._part_of(start, start + n_frames)) is not None
     ]
     x, y = raw.reshape(n_frames, -1), denoised.reshape(n_frames, -1)
     n_pixels = x.shape[1]
-    for projection, _ in active:
+    for projection, _, _ in active:
         projection._allocate(n_pixels)
     dropped = missing_rows(raw)
     row_of_pixel = np.arange(n_pixels) // raw.shape[2] if dropped.any() else None
-    needed: set[str] = {projection.source for projection, _ in active}
+    needed: set[str] = {projection.source for projection, _, _ in active}
     not_a_number: list[tuple[slice, NDArray[np.bool_]]] = []
 
     def add_pixels(pixels: slice) -> None:
         sources = _sources(x[:, pixels], y[:, pixels], needed, scale)
         holes: dict[str, NDArray[np.bool_]] = {}
-        if row_of_pixel is not None:
-            hole = dropped[:, row_of_pixel[pixels]]
+        if row_of_pixel is not None and (hole := dropped[:, row_of_pixel[pixels]]).any():
             for name in needed - {"denoised"}:
                 holes[name] = hole
                 sources[name] = np.where(hole, np.float32(0), sources[name])
-        with np.errstate(invalid="ignore"):
-            sums = [_weighted_sum(weights, sources[p.source]) for p, weights in active]
-        if not all(np.isfinite(s).all() for s in sums):
-            not_a_number.append((pixels, ~np.isfinite(x[:, pixels])))
-            _set_aside(sources, holes)
-            sums = [_weighted_sum(weights, sources[p.source]) for p, weights in active]
-        for (projection, _), sum_ in zip(active, sums, strict=True):
+        for projection, frames, weights in active:
+            sum_ = _weighted_sum(weights, sources[projection.source][frames])
+            if not np.isfinite(sum_).all():
+                not_a_number.append((pixels, ~np.isfinite(x[:, pixels])))
+                _set_aside(sources, holes)
+                sum_ = _weighted_sum(weights, sources[projection.source][frames])
             projection._allocate(n_pixels)[:, pixels] += sum_
             if projection.source in holes:
-                projection._count_missing(start, pixels, holes[projection.source])
+                projection._n_missing[pixels] += holes[projection.source][frames].sum(axis=0)
 
     over_pixels(add_pixels, n_pixels)
     if any(bad.any() for _, bad in not_a_number):
@@ -159,36 +150,38 @@ def accumulate(
         masked.add(start, mask)
 
 
-def _weighted_sum(weights: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[Any]:
-    """``weights @ values``; where rows are few, in runs so short that means of integers are exact.
-
-    A float32 sum of 256 integers of 16 bits is.
-    """
-    n_frames = len(values)
-    if len(weights) > _FEW_ROWS or n_frames <= _EXACT_FRAMES:
-        return weights @ values
-    total = np.zeros((len(weights), values.shape[1]))
-    for first in range(0, n_frames, _EXACT_FRAMES):
-        run = slice(first, first + _EXACT_FRAMES)
-        total += weights[:, run] @ values[run]
-    return total
+def _weighted_sum(weights: NDArray[np.float32], values: NDArray[Any]) -> NDArray[Any]:
+    """``weights @ values``; plain sums in runs so short that those of 16-bit integers are exact."""
+    if len(weights) == 1 and np.ptp(weights) == 0:
+        total = np.zeros((1, values.shape[1]))
+        for first in range(0, len(values), _RUN_FRAMES):
+            run = values[first : first + _RUN_FRAMES]
+            with np.errstate(invalid="ignore"):
+                total += np.add.reduce(run, axis=0, dtype=np.float32)
+        total *= weights[0, 0]
+        return total
+    with np.errstate(invalid="ignore"):
+        return np.matmul(weights, values, out=scratch("sum", (len(weights), values.shape[1])))
 
 
 def _sources(
     raw: NDArray[Any], denoised: NDArray[Any], needed: set[str], scale: Scale
-) -> dict[str, NDArray[np.float32]]:
-    sources = {"denoised": scale.apply(denoised)}
+) -> dict[str, NDArray[Any]]:
+    """What is summed, in this thread's scratch where it is not there already."""
+    as_it_is = scale.is_identity and denoised.dtype == np.float32
+    level = denoised if as_it_is else scale.apply(denoised, out=scratch("level", raw.shape))
+    sources: dict[str, NDArray[Any]] = {"denoised": level}
     if "raw" in needed:
-        sources["raw"] = raw.astype(np.float32, copy=False)
+        sources["raw"] = raw
     if "residual" in needed:
         with np.errstate(invalid="ignore"):
-            sources["residual"] = np.subtract(raw, sources["denoised"], dtype=np.float32)
+            sources["residual"] = np.subtract(
+                raw, level, out=scratch("residual", raw.shape), dtype=np.float32
+            )
     return sources
 
 
-def _set_aside(
-    sources: dict[str, NDArray[np.float32]], holes: dict[str, NDArray[np.bool_]]
-) -> None:
+def _set_aside(sources: dict[str, NDArray[Any]], holes: dict[str, NDArray[np.bool_]]) -> None:
     """Replace what is not finite by 0 and add it to the holes."""
     for name, values in sources.items():
         bad = ~np.isfinite(values)

@@ -1,22 +1,29 @@
-"""Map a function over ranges of pixels on a few threads; NumPy releases the lock inside."""
+"""Map a function over ranges of pixels on a few threads; NumPy releases the lock inside.
+
+BLAS is held to one thread meanwhile: its own threads would fight with these.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
-__all__ = ["over_pixels"]
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
-_PIXELS_PER_TASK = 8192
+__all__ = ["over_pixels", "scratch"]
 
+_PIXELS_PER_TASK = 4096
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+_local = threading.local()
+_lock = threading.Lock()
+_limits: list[Any] = []
 
 
 def over_pixels(function: Callable[[slice], None], n_pixels: int) -> None:
@@ -27,6 +34,44 @@ def over_pixels(function: Callable[[slice], None], n_pixels: int) -> None:
     ]
     if len(tasks) == 1:
         function(tasks[0])
-    else:
+        return
+    with _one_blas_thread():
         for _ in _pool().map(function, tasks):
             pass
+
+
+def scratch(name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """An array that this thread gets again for the same name: fresh memory is slow to touch."""
+    n_values = shape[0] * shape[1]
+    buffer: NDArray[np.float32] | None = getattr(_local, name, None)
+    if buffer is None or buffer.size < n_values:
+        buffer = np.empty(n_values, np.float32)
+        setattr(_local, name, buffer)
+    return buffer[:n_values].reshape(shape)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return ThreadPoolExecutor(len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Several threads may be inside; the last to leave restores what the first one found."""
+    with _lock:
+        _limits.append(None if _limits else _blas().limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            if len(_limits) == 1:
+                _limits[0].restore_original_limits()
+                _limits.clear()
+            else:
+                _limits.pop()

@@ -24,11 +24,22 @@ class Scale:
     def is_identity(self) -> bool:
         return self.gain == 1.0 and self.offset == 0.0
 
-    def apply(self, denoised: NDArray[Any]) -> NDArray[np.float32]:
-        """The values as float32 on the raw recording's scale; no copy where none is needed."""
-        if self.is_identity:
-            return denoised.astype(np.float32, copy=False)
-        return np.float32(self.gain) * denoised.astype(np.float32) + np.float32(self.offset)
+    def apply(
+        self, denoised: NDArray[Any], *, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The values as float32 on the raw recording's scale.
+
+        Without ``out`` the values themselves where they are so already, else a new array.
+        """
+        if out is None:
+            if self.is_identity:
+                return denoised.astype(np.float32, copy=False)
+            out = np.empty(denoised.shape, np.float32)
+        np.copyto(out, denoised, casting="same_kind")
+        if not self.is_identity:
+            out *= np.float32(self.gain)
+            out += np.float32(self.offset)
+        return out
 
 
 def match_scale(raw_mean: NDArray[Any], denoised_mean: NDArray[Any]) -> tuple[Scale, float]:
