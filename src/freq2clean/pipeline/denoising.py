@@ -12,10 +12,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.denoisers import get_denoiser
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import open_one
-from freq2clean.pipeline.saving import Target, save
+from freq2clean.pipeline.saving import Target, check_file_options, save
 from freq2clean.recordings import check_target, target_dtype
 
 __all__ = ["DenoiseResult", "denoise"]
@@ -83,7 +82,10 @@ def denoise(
     >>> bool(denoise(raw).std() < 0.5 * raw.std())
     True
     """
+    from freq2clean.denoisers import get_denoiser
+
     denoiser = get_denoiser(model, **options)
+    check_file_options(out, dtype=dtype, compression=compression)
     memory_bytes = parse_bytes(memory)
     began = time.perf_counter()
     with ExitStack() as stack:

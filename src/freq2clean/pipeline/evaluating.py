@@ -14,6 +14,7 @@ from freq2clean.errors import InputError
 from freq2clean.metrics import Evaluator, Scores, SSIM3DOptions
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import open_pair
+from freq2clean.recordings.tiff import TiffRecording
 from freq2clean.streaming import blocks, read_ahead
 
 __all__ = ["evaluate"]
@@ -87,16 +88,13 @@ def evaluate(
 def _labels(masks: Any) -> NDArray[Any] | None:
     if masks is None or not isinstance(masks, str | Path):
         return None if masks is None else np.asarray(masks)
-    import tifffile
-
     path = Path(masks)
-    try:
-        if path.suffix.lower() == ".npy":
-            labels = np.load(path, allow_pickle=False)
-        else:
-            labels = tifffile.imread(path)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise InputError(
-            f"{path} cannot be read as a label image ({error}); give a TIFF or .npy file"
-        ) from error
-    return np.asarray(labels)
+    if path.suffix.lower() == ".npy":
+        try:
+            labels: NDArray[Any] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read as a label image: {error}") from error
+        return labels
+    with TiffRecording(path, single=True) as images:
+        labels = images[:]
+    return labels[0] if len(labels) == 1 else labels

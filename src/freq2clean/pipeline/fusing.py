@@ -16,7 +16,8 @@ from freq2clean.fusion import Fusion, Method, get_method
 from freq2clean.fusion.method import as_frames
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import Pair, open_pair
-from freq2clean.pipeline.saving import Saved, Target, saving
+from freq2clean.pipeline.saving import Saved, Target, check_file_options, saving
+from freq2clean.pipeline.swapped import FrameChanges
 from freq2clean.recordings import Metadata, check_target
 from freq2clean.streaming import two_passes
 
@@ -130,17 +131,18 @@ def fuse(
     (60, 32, 32)
     """
     chosen = get_method(method, **options)
-    memory_bytes = parse_bytes(memory)
+    check_file_options(out, dtype=dtype, compression=compression)
+    how = _How(parse_bytes(memory), rescale, progress)
     began = time.perf_counter()
     with ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, align=align, channel=channel, plane=plane)
         chosen = _in_units_of(chosen, pair[0].metadata)
-        fusion = Fusion(chosen, pair[0].shape, rescale=rescale, memory_bytes=memory_bytes // 2)
+        fusion = Fusion(chosen, pair[0].shape, rescale=rescale, memory_bytes=how.memory_bytes // 2)
         if out is None:
-            return _fuse_to_array(fusion, pair, memory_bytes, progress)
+            return _fuse_to_array(fusion, pair, how)
         target = Target(out, dtype, compression)
         check_target(out, inputs=pair, compression=compression)
-        saved = _fuse_to_file(fusion, pair, target, memory_bytes, progress)
+        saved = _fuse_to_file(fusion, pair, target, how)
     findings = fusion.findings
     return FuseResult(
         **asdict(saved),
@@ -149,6 +151,15 @@ def fuse(
         notes=(*notes, *describe(fusion, findings, saved)),
         seconds=time.perf_counter() - began,
     )
+
+
+@dataclass(frozen=True)
+class _How:
+    """How the recordings are streamed through a fusion."""
+
+    memory_bytes: int
+    rescale: bool
+    progress: Progress | None
 
 
 def _in_units_of(method: Method, metadata: Metadata) -> Method:
@@ -165,8 +176,7 @@ def _stream(
     fusion: Fusion,
     pair: Pair,
     write: Callable[[int, NDArray[np.float32]], None],
-    memory_bytes: int,
-    progress: Progress | None,
+    how: _How,
 ) -> None:
     raw, denoised = pair
 
@@ -175,44 +185,45 @@ def _stream(
 
     def accumulate(start: int, both: tuple[NDArray[Any], NDArray[Any]]) -> int:
         fusion.add(start, *both)
+        if start == 0 and how.rescale:
+            changes.check(fusion.scale.gain)
         return fusion.settled
 
     def apply(start: int, frames: NDArray[Any]) -> None:
         write(start, fusion.apply(frames, first_frame=start))
         fusion.forget(start + len(frames))
 
+    changes = FrameChanges()
     for start, stop in fusion.survey_runs:
-        fusion.look(*read_both(start, stop))
+        both = read_both(start, stop)
+        fusion.look(*both)
+        changes.look(*both)
     two_passes(
         fusion.n_frames,
-        block_frames(raw, denoised, memory_bytes=memory_bytes),
+        block_frames(raw, denoised, memory_bytes=how.memory_bytes),
         read_first=read_both,
         first=accumulate,
         read_second=denoised.read,
         second=apply,
-        progress=progress,
+        progress=how.progress,
     )
 
 
-def _fuse_to_array(
-    fusion: Fusion, pair: Pair, memory_bytes: int, progress: Progress | None
-) -> NDArray[np.float32]:
+def _fuse_to_array(fusion: Fusion, pair: Pair, how: _How) -> NDArray[np.float32]:
     fused = np.empty(pair[0].shape, np.float32)
 
     def write(start: int, frames: NDArray[np.float32]) -> None:
         fused[start : start + len(frames)] = frames
 
-    _stream(fusion, pair, write, memory_bytes, progress)
+    _stream(fusion, pair, write, how)
     return fused
 
 
-def _fuse_to_file(
-    fusion: Fusion, pair: Pair, target: Target, memory_bytes: int, progress: Progress | None
-) -> Saved:
+def _fuse_to_file(fusion: Fusion, pair: Pair, target: Target, how: _How) -> Saved:
     raw = pair[0]
-    how = fusion.method.parameters()
-    with saving(target, raw.shape, raw=raw, how=how, inputs=pair) as (append, saved):
-        _stream(fusion, pair, lambda start, frames: append(frames), memory_bytes, progress)
+    parameters = fusion.method.parameters()
+    with saving(target, raw.shape, raw=raw, how=parameters, inputs=pair) as (append, saved):
+        _stream(fusion, pair, lambda start, frames: append(frames), how)
     return saved
 
 

@@ -14,11 +14,12 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from freq2clean.errors import InputError
 from freq2clean.recordings import Metadata, Recording, cast, create, fingerprint, target_dtype
 from freq2clean.streaming import blocks, read_ahead, write_behind
 from freq2clean.version import __version__
 
-__all__ = ["Saved", "Target", "provenance", "save", "saving"]
+__all__ = ["Saved", "Target", "check_file_options", "provenance", "save", "saving"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class Target:
     path: str | Path
     dtype: str = "float32"
     compression: str | None = None
+
+
+def check_file_options(out: str | Path | None, *, dtype: str, compression: str | None) -> None:
+    """Refuse options of a file where none is to be written."""
+    if out is None and (dtype != Target.dtype or compression is not None):
+        given = f"dtype = {dtype!r}, compression = {compression!r}"
+        raise InputError(f"{given}: an array is returned as float32; give out to write a file")
 
 
 @dataclass

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from freq2clean.errors import OutputError
-from freq2clean.pipeline.memory import block_frames, parse_bytes
+from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.saving import Target, save
 from freq2clean.recordings import create
-from freq2clean.simulation import SimulatedRecording
-from freq2clean.simulation import simulate as make_recording
+
+if TYPE_CHECKING:
+    from freq2clean.simulation import SimulatedRecording
 
 __all__ = ["simulate"]
 
@@ -23,7 +24,7 @@ def simulate(
     *,
     seed: int,
     out: str | Path | None = None,
-    memory: str | int = "1GB",
+    memory: str | int = DEFAULT_MEMORY,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> SimulatedRecording:
@@ -53,9 +54,12 @@ def simulate(
     >>> simulate((50, 64, 64), seed=1).raw.shape
     (50, 64, 64)
     """
+    from freq2clean.simulation import simulate as make_recording
+
+    memory_bytes = parse_bytes(memory)
     simulated = make_recording(shape, seed=seed, **options)
     if out is not None:
-        _write(simulated, Path(out), parse_bytes(memory), progress)
+        _write(simulated, Path(out), memory_bytes, progress)
     return simulated
 
 
