@@ -91,3 +91,13 @@ def test_the_identity_copies_nothing():
     block = np.ones((2, 3), np.float32)
     assert Scale().apply(block) is block
     np.testing.assert_array_equal(Scale(2.0, 1.0).apply(block.astype(np.uint8)), 3 * block)
+
+
+@METHODS
+def test_another_scale_is_found_in_much_noise(method, simulated):
+    """Ten decibels below the simulation's -5.5: a mean image of few frames would not do."""
+    rng = np.random.default_rng(1)
+    sd = 3 * np.std(simulated.raw - simulated.truth)
+    raw = simulated.raw + rng.normal(0, sd, simulated.raw.shape).astype(np.float32)
+    fusion = method.fit(raw, simulated.denoised / 1000)
+    assert fusion.scale.gain == pytest.approx(1000, rel=0.5)

@@ -22,7 +22,7 @@ def spread_runs(n_frames: int, *, n_runs: int, length: int) -> list[tuple[int, i
     return [(int(start), int(start) + length) for start in starts]
 
 
-_FRAMES_PER_RUN = 8
+_FRAMES_PER_RUN = 32
 
 
 def measured(raw: NDArray[Any]) -> NDArray[np.float32]:
