@@ -16,7 +16,7 @@ __all__ = ["Mixing", "Survey", "survey"]
 
 _RUN_FRAMES = 32
 _N_RUNS = 16
-_N_CHANGES = 64
+_N_CHANGES = 32
 _SPACING = 3
 _REACH = 3
 _LEAST_POWER = 0.1
@@ -95,12 +95,13 @@ def survey(recording: Frames) -> Survey:
             change[~known] = 0
             squares += np.einsum("tyx,tyx->yx", change, change, dtype=np.float64)
             pairs += known.sum(axis=0)
-            examples.append(change[::_SPACING][: _N_CHANGES // len(runs)])
+            examples.append(change[::_SPACING][: _N_CHANGES // len(runs)].copy())
     level = sums / np.maximum(counts, 1)
     noise_sd = np.sqrt(_photon_noise(level, squares / np.maximum(pairs, 1), pairs > 0))
     noise_sd = noise_sd.astype(np.float32)
-    scaled = np.concatenate(examples) / noise_sd if examples else np.zeros((1, *frame_shape))
-    return Survey(level.astype(np.float32), noise_sd, _correlation(scaled))
+    noise = np.concatenate(examples) if examples else np.zeros((1, *frame_shape), np.float32)
+    noise /= noise_sd
+    return Survey(level.astype(np.float32), noise_sd, _correlation(noise))
 
 
 def _correlation(noise: NDArray[Any]) -> NDArray[np.float64]:
@@ -111,7 +112,7 @@ def _correlation(noise: NDArray[Any]) -> NDArray[np.float64]:
         left, right = max(0, _REACH - right), max(0, right - _REACH)
         here = noise[:, : max(0, n_rows - down), left : max(0, n_columns - right)]
         there = noise[:, down:, right : max(0, n_columns - left)]
-        total = float(np.sum(here * there, dtype=np.float64))
+        total = float(np.einsum("tyx,tyx->", here, there, dtype=np.float64))
         if abs(total) > _SIGNIFICANT * np.sqrt(here.size):
             means[down, right - left + _REACH] = total / here.size
     power = means[0, _REACH] or 1.0

@@ -70,9 +70,9 @@ class PatchGrid:
         """Frames (n, Y, X) as cells (rows, columns, pixels of a cell, n)."""
         (rows, columns), side = self.n_cells, self.side
         n, n_rows, n_columns = frames.shape
-        padded = np.zeros((rows * side, columns * side, n), frames.dtype)
-        padded[:n_rows, :n_columns] = frames.transpose(1, 2, 0)
-        split = padded.reshape(rows, side, columns, side, n).swapaxes(1, 2)
+        beyond = (0, rows * side - n_rows), (0, columns * side - n_columns)
+        padded = np.pad(frames, ((0, 0), *beyond)) if np.any(beyond) else frames
+        split = padded.reshape(n, rows, side, columns, side).transpose(1, 3, 2, 4, 0)
         return split.reshape(rows, columns, side * side, n)
 
     def frames(self, cells: NDArray[Scalar]) -> NDArray[Scalar]:

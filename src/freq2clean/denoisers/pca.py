@@ -70,7 +70,7 @@ class PCA(Denoiser):
     name: ClassVar[str] = "pca"
 
     patch_pixels: int = 16
-    max_components: int = 50
+    max_components: int = 32
 
     def __post_init__(self) -> None:
         if self.patch_pixels not in range(4, 34, 2):
@@ -259,7 +259,8 @@ def _scaled(
     """Frames less their level in units of the noise, 0 where a value is missing, and where."""
     frames = valid_frames(block)[:, rows]
     missing = np.isnan(frames)
-    frames = (frames - level) / noise_sd
+    frames -= level
+    frames /= noise_sd
     frames[missing] = 0
     return frames, missing
 
