@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,23 +109,54 @@ class Hdf5Sink(Sink):
     ) -> None:
         import h5py
 
+        self._disk = _Disk(path, "w+")
         # The file format of HDF5 1.8 lifts the limit of 64 kB on an attribute.
-        self._file = h5py.File(path, "w", libver=("v108", "latest"))
-        try:
-            layout = {"chunks": (1, *shape[1:]), "compression": "gzip"} if compression else {}
-            self._dataset = self._file.create_dataset(
-                inside or DEFAULT_DATASET, shape, dtype, **layout
-            )
-            for key, value in metadata_items(metadata).items():
-                self._dataset.attrs[key] = to_json(value) if key == "provenance" else value
-        except BaseException:
-            self._file.close()
-            raise
+        self._file = h5py.File(self._disk, "w", libver=("v108", "latest"))
+        layout = {"chunks": (1, *shape[1:]), "compression": "gzip"} if compression else {}
+        self._dataset = self._file.create_dataset(inside or DEFAULT_DATASET, shape, dtype, **layout)
+        for key, value in metadata_items(metadata).items():
+            self._dataset.attrs[key] = to_json(value) if key == "provenance" else value
         self._next = 0
 
     def append(self, block: NDArray[Any]) -> None:
         self._dataset[self._next : self._next + len(block)] = block
         self._next += len(block)
+        self._disk.raise_failure()
 
     def close(self) -> None:
         self._file.close()
+        self._disk.close()
+        self._disk.raise_failure()
+
+
+class _Disk(io.FileIO):
+    """A file that keeps its first failure to itself until asked.
+
+    The HDF5 library cannot close a file that it could not write, and crashes at exit.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        with self._keep_failure():
+            while left and self.failure is None:
+                left = left[super().write(left) :]
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        with self._keep_failure():
+            super().truncate(size)
+        return size or 0
+
+    def raise_failure(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    @contextmanager
+    def _keep_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = self.failure or error

@@ -12,7 +12,7 @@ import numpy as np
 
 from freq2clean.recordings.contract import Metadata, Recording
 
-__all__ = ["fingerprint", "metadata_from", "metadata_items", "to_json"]
+__all__ = ["fingerprint", "metadata_from", "metadata_items", "positive", "to_json"]
 
 
 def fingerprint(recording: Recording) -> str:
@@ -32,7 +32,7 @@ def fingerprint(recording: Recording) -> str:
     >>> import numpy as np
     >>> from freq2clean.recordings import fingerprint, open_recording
     >>> fingerprint(open_recording(np.zeros((2, 4, 4), np.uint8)))[:12]
-    '4d3a5b2d8b70'
+    '2863b6071590'
     """
     digest = hashlib.sha256(f"{recording.shape} {recording.dtype.name}".encode())
     for frame in (recording[0], recording[-1]):
@@ -61,7 +61,7 @@ def metadata_items(metadata: Metadata) -> dict[str, Any]:
 def metadata_from(items: Mapping[str, Any]) -> Metadata:
     """Metadata from names and values; a value that makes no sense counts as unknown."""
     return Metadata(
-        frame_rate_hz=_positive(items.get("frame_rate_hz")),
+        frame_rate_hz=positive(items.get("frame_rate_hz")),
         pixel_size_um=_pixel_size(items.get("pixel_size_um")),
         provenance=_provenance(items.get("provenance")),
     )
@@ -75,7 +75,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"provenance holds a {type(value).__name__}, which JSON cannot express")
 
 
-def _positive(value: Any) -> float | None:
+def positive(value: Any) -> float | None:
+    """The value as a number if it is finite and above 0, else None."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -84,7 +85,7 @@ def _positive(value: Any) -> float | None:
 
 
 def _pixel_size(value: Any) -> tuple[float, float] | None:
-    sizes = [_positive(size) for size in np.ravel(value)]
+    sizes = [positive(size) for size in np.ravel(value)]
     if len(sizes) == 1:
         sizes *= 2
     if len(sizes) != 2 or sizes[0] is None or sizes[1] is None:

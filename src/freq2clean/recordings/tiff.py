@@ -161,6 +161,8 @@ class _Pages:
         self.axes, self.shape = _axes(tif, series)
         self.decoder: Callable[..., Any] | None = None
         claimed = claimed_frames(tif)
+        if not claimed:
+            self._check_chain(tif)
         start = series[0].dataoffset if len(series) == 1 and keyframe.is_final else None
         if start is None:
             self._lay_out_pages(tif, series, claimed)
@@ -182,8 +184,6 @@ class _Pages:
         held = len(tif.pages)
         if frames > held:
             raise self._truncated(frames, held)
-        if not claimed:
-            self._check_chain(tif)
         pages = [page for one in series for page in one]
         if None in pages:
             raise self._truncated(frames, frames - pages.count(None))

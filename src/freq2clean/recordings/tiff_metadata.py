@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from freq2clean.recordings.contract import Metadata
-from freq2clean.recordings.provenance import metadata_from, metadata_items, to_json
+from freq2clean.recordings.provenance import metadata_from, metadata_items, positive, to_json
 
 __all__ = ["claimed_frames", "imagej_tags", "plain_tags", "read_metadata"]
 
@@ -74,7 +74,7 @@ def imagej_tags(shape: tuple[int, int, int], metadata: Metadata, byteorder: Any)
 
 
 def _imagej(described: Mapping[str, Any], tags: Any) -> Metadata:
-    interval = described.get("finterval")
+    interval = positive(described.get("finterval"))
     rate = 1 / interval if interval else described.get("fps")
     try:
         info = json.loads(described.get("Info", ""))
@@ -107,8 +107,8 @@ def _ome(xml: str) -> Metadata:
 
     def value(name: str, units: Mapping[str, float], default: str) -> float | None:
         unit = units.get(pixels.get(f"{name}Unit", default))
-        given = pixels.get(name)
-        return float(given) * unit if given and unit else None
+        given = positive(pixels.get(name))
+        return given * unit if given and unit else None
 
     interval = value("TimeIncrement", _SECONDS, "s")
     sizes = [value(f"PhysicalSize{axis}", _MICROMETRES, "µm") for axis in "YX"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -49,15 +50,17 @@ def check_target(
         raise OutputError(f"{path}: there is no folder {target.parent}; make it first")
     for source in inputs:
         for taken in _paths_of(source):
-            if _overlap(target, taken):
+            if _replaces(target, taken):
                 raise OutputError(f"{path} is one of the inputs ({taken}): choose another target")
+            if taken.is_dir() and taken.resolve() in target.parents:
+                raise OutputError(f"{path} lies inside the input {taken}: choose another folder")
     if target.exists():
         _check_replaceable(target, inside, found)
     try:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
-        raise OutputError(f"{path}: cannot write into {target.parent}: {error.strerror}") from error
+        raise OutputError(f"{path}: cannot write into its folder: {error.strerror}") from error
 
 
 @contextmanager
@@ -242,14 +245,11 @@ def _matches(file: Path) -> Iterable[Path]:
         return []
 
 
-def _overlap(target: Path, taken: Path) -> bool:
-    """Whether writing the target would change an input file or the folder that is the input."""
-    if not taken.exists():
+def _replaces(target: Path, taken: Path) -> bool:
+    """Whether a rename over the target would take an input away."""
+    if not (target.exists() and taken.exists()):
         return False
-    if target.exists() and target.samefile(taken):
-        return True
-    real = taken.resolve()
-    return target in real.parents or (real.is_dir() and real in target.parents)
+    return target.samefile(taken) or target in taken.resolve().parents
 
 
 def _check_replaceable(target: Path, inside: str, found: Format) -> None:
@@ -312,12 +312,18 @@ def _output_errors(path: str | Path) -> Iterator[None]:
     except OutputError:
         raise
     except (OSError, RuntimeError, InputError) as error:
-        raise OutputError(f"{path} could not be written: {error}") from error
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise OutputError(f"{path} could not be written: {reason}") from error
 
 
 def _remove(temporary: Path) -> None:
-    if temporary.is_dir():
-        shutil.rmtree(temporary, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            temporary.unlink()
+    """Remove what is left, again if a thread that was broken off had one more file to write."""
+    for _ in range(20):
+        if not temporary.exists():
+            return
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                temporary.unlink()
+        time.sleep(0.01)

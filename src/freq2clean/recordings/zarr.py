@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,10 @@ def _lone(group: Any, name: str) -> Any:
 
 
 class ZarrSink(Sink):
-    """Writes a Zarr 3 array in chunks of whole frames."""
+    """Writes a Zarr 3 array in chunks of whole frames.
+
+    A thread does it, which no interrupt breaks off: zarr would go on writing behind our back.
+    """
 
     def __init__(
         self,
@@ -87,7 +92,9 @@ class ZarrSink(Sink):
         codecs = {"deflate": zarr.codecs.GzipCodec, "zstd": zarr.codecs.ZstdCodec}
         frame_bytes = shape[1] * shape[2] * dtype.itemsize
         self._chunk_frames = min(shape[0], max(1, _CHUNK_BYTES // frame_bytes))
-        self._array = zarr.create_array(
+        self._thread = ThreadPoolExecutor(1)
+        self._array = self._wait_for(
+            zarr.create_array,
             path,
             shape=shape,
             chunks=(self._chunk_frames, *shape[1:]),
@@ -105,11 +112,10 @@ class ZarrSink(Sink):
     def append(self, block: NDArray[Any]) -> None:
         """Write whole chunks, and hold what begins the next."""
         while len(block):
-            if not self._held and len(block) >= self._chunk_frames:
-                taken = len(block) - len(block) % self._chunk_frames
+            taken = min(len(block), self._chunk_frames - self._held)
+            if taken == self._chunk_frames:
                 self._write(block[:taken])
             else:
-                taken = min(len(block), self._chunk_frames - self._held)
                 self._buffer[self._held : self._held + taken] = block[:taken]
                 self._held += taken
                 if self._held == self._chunk_frames:
@@ -117,7 +123,10 @@ class ZarrSink(Sink):
             block = block[taken:]
 
     def close(self) -> None:
-        self._flush()
+        try:
+            self._flush()
+        finally:
+            self._thread.shutdown()
 
     def _flush(self) -> None:
         self._write(self._buffer[: self._held])
@@ -125,5 +134,13 @@ class ZarrSink(Sink):
 
     def _write(self, frames: NDArray[Any]) -> None:
         if len(frames):
-            self._array[self._next : self._next + len(frames)] = frames
+            place = slice(self._next, self._next + len(frames))
+            self._wait_for(self._array.__setitem__, place, frames)
             self._next += len(frames)
+
+    def _wait_for(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        try:
+            return self._thread.submit(function, *args, **options).result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
