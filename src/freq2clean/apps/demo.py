@@ -10,12 +10,12 @@ from typing import Any
 
 from freq2clean.metrics import Scores
 from freq2clean.pipeline import denoise, evaluate, fuse, simulate
+from freq2clean.pipeline.saving import whole_file
 from freq2clean.report.picture import side_by_side
 
 __all__ = ["DemoResult", "run_demo"]
 
 _SHAPE = (900, 160, 160)
-_STEPS = 6
 _FUSIONS: dict[str, dict[str, Any]] = {
     "fused-by-study": {"method": "fft", "alpha": 0.85, "matching": "histogram"},
     "fused": {"method": "wiener"},
@@ -40,42 +40,47 @@ class DemoResult:
 
 
 def run_demo(
-    folder: Path, *, seed: int, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    *,
+    seed: int,
+    shape: tuple[int, int, int] = _SHAPE,
+    progress: Callable[[int, int], None] | None = None,
 ) -> DemoResult:
     """Simulate a recording, denoise it, fuse it by the study's method and ours, and score all."""
+    n_steps = 4 + 2 * len(_FUSIONS)
     step = 0
 
     def done(of_step: int, total: int) -> None:
         if progress:
-            progress(1000 * step + 1000 * of_step // total, 1000 * _STEPS)
+            progress(1000 * step + 1000 * of_step // total, 1000 * n_steps)
 
-    simulate(_SHAPE, seed=seed, out=folder, progress=done)
+    simulate(shape, seed=seed, out=folder, progress=done)
     raw, truth, denoised = (folder / f"{name}.tif" for name in ("raw", "truth", "denoised"))
     step += 1
     denoise(raw, out=denoised, progress=done)
     recordings = {"raw": raw, "denoised": denoised}
     for name, options in _FUSIONS.items():
         recordings[name] = folder / f"{name}.tif"
-        fuse(raw, denoised, out=recordings[name], **options)
-    step += 1
+        step += 1
+        fuse(raw, denoised, out=recordings[name], progress=done, **options)
     scores = {}
     for name, path in recordings.items():
+        step += 1
         scores[name] = evaluate(
             truth, path, data_range="q99.9", masks=folder / "labels.tif", progress=done
         )
-        step += 1
     files = {
         "fused": recordings["fused"],
         "metrics": _write_table(folder / "metrics.csv", scores),
         "picture": side_by_side(
-            {**recordings, "truth": truth}, folder / "side-by-side.png", frame=_SHAPE[0] // 2
+            {**recordings, "truth": truth}, folder / "side-by-side.png", frame=shape[0] // 2
         ),
     }
-    return DemoResult(_SHAPE, scores, files)
+    return DemoResult(shape, scores, files)
 
 
 def _write_table(path: Path, scores: dict[str, Scores]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(
             ["recording", "psnr_db", "psnr_active_db", "ssim3d", "ssim_frames", "stsnr_db"]

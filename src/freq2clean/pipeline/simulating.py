@@ -10,7 +10,7 @@ import numpy as np
 
 from freq2clean.errors import OutputError
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
-from freq2clean.pipeline.saving import Target, save
+from freq2clean.pipeline.saving import Target, save, whole_file
 from freq2clean.recordings import create
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def simulate(
     seed : int
     out : path, optional
         A folder, made if need be, that gets ``raw.tif``, ``truth.tif``, ``labels.tif`` (ROIs), and
-        ``traces.npy``, ``spikes.npy`` (one trace per ROI).
+        ``traces.npy``, ``spikes.npy`` (ROIs, frames).
     memory : str or int
         Bound on the working memory.
     progress : callable, optional
@@ -95,5 +95,5 @@ def _write(
     with create(folder / "labels.tif", labels.shape, labels.dtype) as writer:
         writer.append(labels)
     for name, values in (("traces", simulated.traces), ("spikes", simulated.spikes)):
-        with create(folder / f"{name}.npy", (1, *values.shape), values.dtype) as writer:
-            writer.append(values[None])
+        with whole_file(folder / f"{name}.npy") as file:
+            np.save(file, values, allow_pickle=False)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
+from freq2clean.pipeline.saving import whole_file
 from freq2clean.recordings import Recording, open_recording
 from freq2clean.streaming import blocks
 
@@ -56,7 +57,8 @@ def side_by_side(recordings: Mapping[str, Any], path: Path, *, frame: int) -> Pa
             "mean of all frames": [mean_image(recording) for recording in opened.values()],
             f"frame {frame}": [recording[frame] for recording in opened.values()],
         }
-    _draw(list(opened), rows).save(path)
+    with whole_file(path) as file:
+        _draw(list(opened), rows).save(file, "PNG")
     return path
 
 
