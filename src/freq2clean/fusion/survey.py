@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.fusion.missing import missing_rows
+from freq2clean.fusion.missing import MaskedValues, missing_rows
+from freq2clean.fusion.moments import Projection, accumulate
 from freq2clean.fusion.scale import Scale, is_other_scale, match_scale
 
 __all__ = ["Survey", "measured", "spread_runs"]
@@ -55,25 +56,38 @@ class Survey:
         find_scale: bool = True,
     ) -> None:
         self.runs = runs
+        self._shape = shape
         self._find_scale = find_scale
-        self._sums = np.zeros((2, *shape))
-        self._n_values = np.zeros(shape, np.int64)
+        ones = np.ones((1, sum(len(range(*run, _step(run[1] - run[0]))) for run in runs)))
+        self._raw, self._denoised = Projection("raw", 0, ones), Projection("denoised", 0, ones)
+        self._n_seen = 0
 
     def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
-        """Add a run of consecutive frames: two blocks (n, Y, X). A few of them are looked at."""
-        step = max(1, len(raw) // _FRAMES_PER_RUN)
-        x, y = measured(raw[::step]), denoised[::step].astype(np.float32)
-        valid = np.isfinite(x) & np.isfinite(y)
-        self._n_values += valid.sum(axis=0)
-        for total, values in zip(self._sums, (x, y), strict=True):
-            total += np.sum(values, axis=0, dtype=np.float64, where=valid)
+        """Add a run of consecutive frames: two blocks (n, Y, X). Some of them are looked at."""
+        frames = slice(None, None, _step(len(raw)))
+        accumulate(
+            self._n_seen,
+            raw[frames],
+            denoised[frames],
+            [self._raw, self._denoised],
+            scale=Scale(),
+            masked=MaskedValues(),
+        )
+        self._n_seen += len(raw[frames])
 
     def scale(self) -> Scale:
         """The scale of the denoised recording; the identity unless it is clearly another."""
         if not self._find_scale:
             return Scale()
-        with np.errstate(invalid="ignore"):
-            raw_mean, denoised_mean = self._sums / self._n_values
+        raw_mean, denoised_mean = (
+            np.where(p.seen(self._shape), p.images(self._shape)[0] / self._n_seen, np.nan)
+            for p in (self._raw, self._denoised)
+        )
         scale, correlation = match_scale(raw_mean, denoised_mean)
         other = is_other_scale(scale, correlation, raw_mean, denoised_mean)
         return scale if other else Scale()
+
+
+def _step(n_frames: int) -> int:
+    """Of the frames of a run, every so many are looked at."""
+    return max(1, n_frames // _FRAMES_PER_RUN)
