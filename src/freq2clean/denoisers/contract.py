@@ -28,7 +28,7 @@ __all__ = [
 BLOCK_FRAMES = 64
 
 Progress = Callable[[int, int], None]
-"""Called with frames done and frames in all."""
+"""Called with the work done and the work in all, in the same unit."""
 
 
 class Frames(Protocol):
