@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -317,13 +316,8 @@ def _output_errors(path: str | Path) -> Iterator[None]:
 
 
 def _remove(temporary: Path) -> None:
-    """Remove what is left, again if a thread that was broken off had one more file to write."""
-    for _ in range(20):
-        if not temporary.exists():
-            return
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                temporary.unlink()
-        time.sleep(0.01)
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            temporary.unlink()

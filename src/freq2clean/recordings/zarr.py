@@ -93,6 +93,7 @@ class ZarrSink(Sink):
         frame_bytes = shape[1] * shape[2] * dtype.itemsize
         self._chunk_frames = min(shape[0], max(1, _CHUNK_BYTES // frame_bytes))
         self._thread = ThreadPoolExecutor(1)
+        self._wait_for(bool)  # started before there is something that it could write
         self._array = self._wait_for(
             zarr.create_array,
             path,
