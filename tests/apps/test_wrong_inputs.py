@@ -279,14 +279,14 @@ BAD_TARGETS = {
 
 
 @pytest.mark.parametrize("target", BAD_TARGETS)
-def test_a_bad_target_is_refused(target, freq2clean, pair):
+def test_a_bad_target_is_refused(target, freq2clean_here, pair):
     (pair / "sub").mkdir()
     (pair / "folder.tif").mkdir()
     (pair / "link.tif").symlink_to("raw.tif")
     with h5py.File(pair / "mine.h5", "w") as file:
         file["results"] = np.arange(3)
     before = snapshot(pair)
-    done = freq2clean("fuse", "raw.tif", "denoised.tif", "-o", target, cwd=pair)
+    done = freq2clean_here("fuse", "raw.tif", "denoised.tif", "-o", target, cwd=pair)
     assert_refused(done, BAD_TARGETS[target])
     assert snapshot(pair) == before
 

@@ -39,13 +39,19 @@ def failures_explained() -> Iterator[None]:
         _fail(f"{where}{error.strerror or error}", EXIT_BAD_INPUT)
     except _Stopped as stopped:
         _fail("stopped before the end; no unfinished file was left", stopped.code)
+    finally:
+        _ignore_stops()
 
 
 def _stop(number: int, frame: object) -> NoReturn:
     """Unwind once; further signals must not disturb the tidying up."""
-    for other in _STOPS:
-        signal.signal(other, signal.SIG_IGN)
+    _ignore_stops()
     raise _Stopped(128 + number)
+
+
+def _ignore_stops() -> None:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _fail(message: str, code: int | str | None) -> NoReturn:
