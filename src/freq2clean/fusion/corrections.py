@@ -38,15 +38,31 @@ class Correction:
         used = images.any(axis=(1, 2))
         return cls(window, (basis[used] * window.taper).astype(np.float32), images[used])
 
-    def add_to(self, start: int, block: NDArray[np.float32], pixels: slice) -> None:
-        """Add to ``block``, frames ``start`` onward of some pixels (n, pixels), in place."""
-        first, last = max(start, self.window.start), min(start + len(block), self.window.stop)
+    def add_to(
+        self,
+        start: int,
+        level: NDArray[np.float32],
+        pixels: slice,
+        *,
+        out: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """``level`` plus the correction, in ``out``, which may be ``level`` itself.
+
+        Both are frames ``start`` onward of some pixels (n, pixels). Where the window holds none of
+        them, ``level`` is given back and ``out`` is left alone.
+        """
+        first, last = max(start, self.window.start), min(start + len(level), self.window.stop)
         if first >= last or not len(self.images):
-            return
+            return level
+        inside = slice(first - start, last - start)
+        if level is not out:
+            for outside in (slice(inside.start), slice(inside.stop, None)):
+                out[outside] = level[outside]
         courses = self.courses[:, first - self.window.start : last - self.window.start]
         images = self.images.reshape(len(self.images), -1)[:, pixels]
-        frames = block[first - start : last - start]
         if len(images) == 1 and np.ptp(courses) == 0:
-            frames += courses[0, 0] * images[0]
+            added = courses[0, 0] * images
         else:
-            frames += np.matmul(courses.T, images, out=scratch("fused", frames.shape))
+            added = np.matmul(courses.T, images, out=scratch("fused", out[inside].shape))
+        np.add(level[inside], added, out=out[inside])
+        return out

@@ -209,19 +209,22 @@ class Fusion:
                 f"frames {first_frame}:{first_frame + n_frames} asked for; "
                 f"frames {self._forgotten}:{self.settled} are solved and kept"
             )
-        fused = np.empty(denoised.shape, np.float32)
+        result = np.empty(denoised.shape, np.float32) if out is None else out
         n_pixels = self.shape[0] * self.shape[1]
-        y, out = denoised.reshape(n_frames, n_pixels), fused.reshape(n_frames, n_pixels)
+        y, fused = denoised.reshape(n_frames, n_pixels), result.reshape(n_frames, n_pixels)
+        as_it_is = self.scale.is_identity and y.dtype == np.float32
 
         def add_pixels(pixels: slice) -> None:
-            block = out[:, pixels]
-            block[...] = self.scale.apply(y[:, pixels])
+            target = fused[:, pixels]
+            level = y[:, pixels] if as_it_is else self.scale.apply(y[:, pixels], out=target)
             for correction in self.corrections:
-                correction.add_to(first_frame, block, pixels)
+                level = correction.add_to(first_frame, level, pixels, out=target)
+            if level is not target:
+                target[...] = level
 
         over_pixels(add_pixels, n_pixels)
-        self._masked.blank(first_frame, out)
-        return fused
+        self._masked.blank(first_frame, fused)
+        return result
 
     def forget(self, before: int) -> None:
         """Drop what is needed only before a frame; those frames cannot be applied again."""

@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = ["over_pixels", "scratch"]
 
-_PIXELS_PER_TASK = 4096
+_PIXELS_PER_TASK = 16384
 
 _local = threading.local()
 _lock = threading.Lock()

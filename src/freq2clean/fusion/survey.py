@@ -77,7 +77,7 @@ class Survey:
 
     def scale(self) -> Scale:
         """The scale of the denoised recording; the identity unless it is clearly another."""
-        if not self._find_scale:
+        if not self._find_scale or not self._n_seen:
             return Scale()
         raw_mean, denoised_mean = (
             np.where(p.seen(self._shape), p.images(self._shape)[0] / self._n_seen, np.nan)
