@@ -117,7 +117,7 @@ def check(number, moment, seconds, command, inputs, target) -> None:
     if number == signal.SIGKILL:
         assert code in (-signal.SIGKILL, 0)
         return
-    assert code in (128 + number, 0)
+    assert code in (128 + number, 0), message
     if code:
         assert message.count("\n") == 1
         assert message.startswith("error: stopped")

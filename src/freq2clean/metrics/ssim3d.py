@@ -45,6 +45,11 @@ class SSIM3DOptions:
         Every how manieth frame is taken, before anything else.
     padding : "zero" or "valid"
         Zeros beyond the borders, or only windows that lie within the recording.
+
+    Examples
+    --------
+    >>> SSIM3DOptions(normalisation="truth", stride=1).stride
+    1
     """
 
     normalisation: Literal["own", "truth"] | None = "own"

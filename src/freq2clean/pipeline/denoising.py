@@ -91,7 +91,7 @@ def denoise(
     with ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
         if out is not None:
-            check_target(out, inputs=[recording], compression=compression)
+            check_target(out, inputs=[recording, raw], compression=compression)
             target_dtype(dtype, recording.dtype)
         fit, write = _halves(progress)
         fitted = denoiser.fit(recording, progress=fit)

@@ -141,7 +141,7 @@ def fuse(
         if out is None:
             return _fuse_to_array(fusion, pair, how)
         target = Target(out, dtype, compression)
-        check_target(out, inputs=pair, compression=compression)
+        check_target(out, inputs=[*pair, raw, denoised], compression=compression)
         saved = _fuse_to_file(fusion, pair, target, how)
     findings = fusion.findings
     return FuseResult(

@@ -13,6 +13,7 @@ DEFAULT_MEMORY = "1GB"
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _UNITS |= {f"{unit}I": 2 ** (10 * i) for i, unit in enumerate("KMGT", start=1)}
 _LEAST = 100 * 10**6
+_MOST_FRAMES = 256
 
 
 def parse_bytes(text: str | int) -> int:
@@ -37,6 +38,6 @@ def parse_bytes(text: str | int) -> int:
 def block_frames(*recordings: Recording, memory_bytes: int) -> int:
     """Frames per block: some thirty float32 blocks fit, and stored chunks stay whole."""
     _, height, width = recordings[0].shape
-    fits = max(1, memory_bytes // 32 // (4 * height * width))
+    fits = max(1, min(_MOST_FRAMES, memory_bytes // 32 // (4 * height * width)))
     chunk = max(recording.chunk_frames for recording in recordings)
-    return int(min(256, fits // chunk * chunk if fits >= chunk else fits))
+    return fits // chunk * chunk if fits >= chunk else fits
