@@ -22,6 +22,7 @@ from freq2clean.denoisers.contract import (
 from freq2clean.denoisers.noise import Mixing, survey
 from freq2clean.denoisers.patches import PatchGrid, PatchMoments
 from freq2clean.errors import InputError
+from freq2clean.fusion.parallel import one_blas_thread
 
 __all__ = ["PCA", "PCAModel", "PatchComponents", "optimal_weights"]
 
@@ -78,6 +79,7 @@ class PCA(Denoiser):
         if self.max_components < 1:
             raise InputError(f"max_components = {self.max_components}; give a number from 1 up")
 
+    @one_blas_thread()
     def fit(self, recording: Frames, /, *, progress: Progress | None = None) -> PCAModel:
         """Find the components in one pass (in more, of strips, if the frames are very large)."""
         check(recording)
@@ -220,6 +222,7 @@ class PCAModel(Model):
                 f"have {tuple(recording.shape[1:])}; fit to a recording of the same field"
             )
 
+    @one_blas_thread()
     def _frames(self, recording: Frames, start: int, stop: int) -> NDArray[np.float32]:
         out = np.empty((stop - start, *self.grid.frame_shape), np.float32)
         everything = slice(None)

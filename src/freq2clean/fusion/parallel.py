@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["over_pixels", "scratch"]
+__all__ = ["one_blas_thread", "over_pixels", "scratch"]
 
 _PIXELS_PER_TASK = 16384
 
@@ -35,7 +35,7 @@ def over_pixels(function: Callable[[slice], None], n_pixels: int) -> None:
     if len(tasks) == 1:
         function(tasks[0])
         return
-    with _one_blas_thread():
+    with one_blas_thread():
         for _ in _pool().map(function, tasks):
             pass
 
@@ -62,8 +62,11 @@ def _blas() -> ThreadpoolController:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Several threads may be inside; the last to leave restores what the first one found."""
+def one_blas_thread() -> Iterator[None]:
+    """For many small products: BLAS threads that wait for each other cost more than they give.
+
+    Several threads may be inside; the last to leave restores what the first one found.
+    """
     with _lock:
         _limits.append(None if _limits else _blas().limit(limits=1, user_api="blas"))
     try:
