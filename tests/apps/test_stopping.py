@@ -152,7 +152,7 @@ def test_stopping(
 def test_stopping_at_many_moments(
     number, name, command, inputs, seconds_to_fuse, freq2clean_here, tmp_path
 ):
-    for i, moment in enumerate(moments(int(number), 24)):
+    for i, moment in enumerate(moments(int(number), 10)):
         target = tmp_path / f"results{i}" / name
         target.parent.mkdir()
         if i % 2:
