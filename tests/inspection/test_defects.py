@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from freq2clean.inspection.advice import describe_defects
 from freq2clean.inspection.defects import find_defects
 from freq2clean.inspection.noise import measure_noise
 from freq2clean.inspection.survey import survey_recording
@@ -14,9 +15,14 @@ def defects_of(recording):
     return find_defects(survey, measure_noise(survey))
 
 
+def said_of(defects):
+    return {finding.code: finding.sentence for finding in describe_defects(defects, "raw")}
+
+
 def is_clean(defects):
     return (
-        not any((defects.dropped_lines, defects.masked_rows, defects.not_finite, defects.wrapped))
+        not any((defects.dropped_lines, defects.masked_rows, defects.masked_columns))
+        and not any((defects.not_finite, defects.wrapped))
         and defects.empty_frames == defects.repeated_frames == ()
         and defects.saturation_level is defects.floor_level is None
         and defects.column_stripes is defects.row_stripes is defects.flicker is None
@@ -87,6 +93,32 @@ def test_noise_that_is_cut_off_from_below_is_found(scene):
     raw = scene(snr_db=6.0, gain=30.0).raw.astype(int)
     floor = int(np.quantile(raw, 0.05))
     defects = defects_of(np.maximum(raw, floor).astype(np.uint16))
+    assert defects.floor_level == floor
+    assert defects.floored_share == pytest.approx(0.05, abs=0.02)
+
+
+def test_masked_columns_are_reported_and_are_no_floor(scene, rng):
+    raw = scene(snr_db=6.0, gain=30.0).raw.copy()
+    raw[:, :, 0] = 0
+    raw[:, :, 1] = rng.random(raw.shape[:2]) < 0.2
+    raw[[3, 77], 10] = 0
+    defects = defects_of(raw)
+    assert defects.masked_columns == 2
+    assert defects.masked_rows == 0
+    assert defects.floor_level is None
+    assert "2 columns of zeros in most frames" in said_of(defects)["raw_masked_columns"]
+
+
+@pytest.mark.parametrize("fill", [0, 17])
+def test_a_masked_corner_is_no_floor_and_hides_none(scene, fill):
+    raw = scene(snr_db=6.0, gain=30.0).raw.copy()
+    corner = np.add.outer(*(np.arange(size) for size in raw.shape[1:])) < 30
+    raw[:, corner] = fill
+    assert defects_of(raw).floor_level is None
+    assert defects_of(raw).masked_columns == 0
+    floor = int(np.quantile(raw[:, ~corner], 0.05))
+    raw[:, ~corner] = np.maximum(raw[:, ~corner], floor)
+    defects = defects_of(raw)
     assert defects.floor_level == floor
     assert defects.floored_share == pytest.approx(0.05, abs=0.02)
 

@@ -24,6 +24,10 @@ def test_moments_equal_naive_ones(rng, dtype):
     np.testing.assert_allclose(
         survey.mean_square, ((x - survey.pedestal) ** 2).mean(axis=0), rtol=1e-4
     )
+    np.testing.assert_allclose(survey.lowest + survey.pedestal, x.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(survey.lowest_share, (x == x.min(axis=0)).mean(axis=0))
+    np.testing.assert_array_equal(survey.values, x.reshape(-1))
+    np.testing.assert_array_equal(survey.value_pixels, np.tile(np.arange(37 * 41), 64))
     parts = [x[a:b] for a, b in zip(survey.chunk_edges[:-1], survey.chunk_edges[1:], strict=True)]
     for part, first, halves in zip(parts, survey.chunk_edges, survey.chunk_means, strict=False):
         even = part[first % 2 :: 2].mean(axis=0)
@@ -48,6 +52,8 @@ def test_small_blocks_give_what_large_ones_give(rng, monkeypatch):
     np.testing.assert_allclose(small.half_means, large.half_means, rtol=1e-6)
     np.testing.assert_allclose(small.chunk_means, large.chunk_means, atol=1e-4)
     np.testing.assert_array_equal(small.kept, large.kept)
+    np.testing.assert_array_equal(small.lowest, large.lowest)
+    np.testing.assert_array_equal(small.lowest_share, large.lowest_share)
 
 
 def test_a_high_pedestal_does_not_cost_precision(rng):

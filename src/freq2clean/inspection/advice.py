@@ -211,13 +211,14 @@ def describe_defects(defects: Defects, name: Literal["raw", "denoised"]) -> Iter
             f"{_count(defects.frames_with_dropped_lines, 'frame')}. They count as missing, never "
             f"as dark signal; the denoiser may have taken them for signal.",
         )
-    if defects.masked_rows:
-        yield Finding(
-            "info",
-            f"{name}_masked_rows",
-            f"{the} has {_count(defects.masked_rows, 'row')} of zeros in most frames, as a mask or "
-            f"a motion correction leaves.",
-        )
+    for line, masked in (("row", defects.masked_rows), ("column", defects.masked_columns)):
+        if masked:
+            yield Finding(
+                "info",
+                f"{name}_masked_{line}s",
+                f"{the} has {_count(masked, line)} of zeros in most frames, as a mask or a motion "
+                f"correction leaves.",
+            )
     if defects.empty_frames:
         yield Finding(
             "warning",

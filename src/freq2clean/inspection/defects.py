@@ -23,6 +23,8 @@ LEAST_STRIPES_SHARE = 0.03
 CLEAR_FLICKER = 4.0
 LEAST_FLICKER_SHARE = 0.02
 FEWEST_FRAMES = 16
+HELD_SHARE = 0.9
+MOST_ZEROS_BESIDE = 0.1
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Defects:
     frames_with_dropped_lines : int
     masked_rows : int
         Rows that hold nothing but zeros in more than half of the frames.
+    masked_columns : int
+        Columns of which each pixel holds zero in more than half of the frames, where the others
+        hardly do.
     empty_frames : tuple of int
         Frames of zeros.
     repeated_frames : tuple of int
@@ -49,9 +54,10 @@ class Defects:
     saturated_share : float
         Share of the values that lie there.
     floor_level : float or None
-        The value at which the noise is cut off from below.
+        The value at which the noise is cut off from below. Masked columns do not count, nor
+        pixels that hold one value nearly throughout.
     floored_share : float
-        Share of the values that lie there.
+        Share of the other pixels' values that lie there.
     column_stripes, row_stripes : float or None
         Standard deviation of a static pattern of columns or rows, in counts.
     flicker : float or None
@@ -66,6 +72,7 @@ class Defects:
     dropped_lines: int
     frames_with_dropped_lines: int
     masked_rows: int
+    masked_columns: int
     empty_frames: tuple[int, ...]
     repeated_frames: tuple[int, ...]
     not_finite: int
@@ -86,14 +93,19 @@ def find_defects(survey: Survey, noise: Noise | None) -> Defects:
     masked = survey.missing.mean(axis=0) > 0.5
     empty = np.asarray(survey.missing.all(axis=1))
     lines = survey.missing & ~masked & ~empty[:, None]
-    top, top_share = _saturation(survey.values)
-    bottom, bottom_share = _floor(survey.values)
+    columns = _masked_columns(survey, masked)
+    held = (survey.lowest_share > HELD_SHARE) | columns
+    levels = np.unique(survey.values, return_counts=True)
+    held_values = survey.values[held.reshape(-1)[survey.value_pixels]]
+    top, top_share = _saturation(*levels)
+    bottom, bottom_share = _floor(*_without(*levels, held_values))
     mean = np.where(survey.unusable, np.nan, survey.mean)
     repeated = np.flatnonzero(survey.repeated)
     return Defects(
         dropped_lines=int(lines.sum()),
         frames_with_dropped_lines=int(lines.any(axis=1).sum()),
         masked_rows=0 if survey.is_constant else int(masked.sum()),
+        masked_columns=0 if survey.is_constant else int(columns.sum()),
         empty_frames=tuple(np.flatnonzero(empty).tolist()) if _lit_enough(survey) else (),
         repeated_frames=tuple(repeated.tolist()),
         not_finite=survey.not_finite,
@@ -128,24 +140,42 @@ def _has_gap(values: NDArray[Any]) -> bool:
     return bool(middle <= max(high / 10, 1e-6 * values.size))
 
 
-def _saturation(values: NDArray[Any]) -> tuple[float | None, float]:
+def _masked_columns(survey: Survey, masked_rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """None where the other columns hold many zeros too, as they do where photons are few."""
+    holds_zero = survey.lowest == np.float32(-survey.pedestal)
+    zeros = np.where(holds_zero, survey.lowest_share, 0)[~masked_rows]
+    columns = np.asarray((zeros > 0.5).all(axis=0))
+    others = zeros[:, ~columns]
+    clear = others.size > 0 and others.mean() < MOST_ZEROS_BESIDE
+    return columns if clear else np.zeros_like(columns)
+
+
+def _without(
+    levels: NDArray[Any], counts: NDArray[np.intp], left_out: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Levels and how often they occur, less some of the values that were counted."""
+    found, times = np.unique(left_out, return_counts=True)
+    counts = counts.copy()
+    counts[np.searchsorted(levels, found)] -= times
+    return levels[counts > 0], counts[counts > 0]
+
+
+def _saturation(levels: NDArray[Any], counts: NDArray[np.intp]) -> tuple[float | None, float]:
     """A largest value that occurs more often than the values just below it."""
-    levels, counts = np.unique(values, return_counts=True)
     if levels.size < 3:
         return None, 0.0
-    share = float(counts[-1] / values.size)
+    share = float(counts[-1] / counts.sum())
     piled_up = counts[-1] > 1.5 * counts[-6:-1].max()
     if piled_up and counts[-1] >= FEWEST_AT_TOP and share > LEAST_SHARE:
         return float(levels[-1]), share
     return None, 0.0
 
 
-def _floor(values: NDArray[Any]) -> tuple[float | None, float]:
+def _floor(levels: NDArray[Any], counts: NDArray[np.intp]) -> tuple[float | None, float]:
     """A smallest value that occurs more often than those above it, where levels are fine."""
-    levels, counts = np.unique(values, return_counts=True)
-    if values.size == 0 or np.searchsorted(np.cumsum(counts), values.size / 2) < FINE_LEVELS:
+    if counts.size == 0 or np.searchsorted(np.cumsum(counts), counts.sum() / 2) < FINE_LEVELS:
         return None, 0.0
-    share = float(counts[0] / values.size)
+    share = float(counts[0] / counts.sum())
     if counts[0] > 3 * counts[1:6].max() and share > 1e-3:
         return float(levels[0]), share
     return None, 0.0

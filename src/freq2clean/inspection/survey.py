@@ -55,6 +55,10 @@ class Survey:
         Mean square about `pedestal`.
     pedestal : float
         Subtracted from the values before they are squared or stored as float32.
+    lowest : (Y, X) float32
+        Smallest value of each pixel, above the pedestal.
+    lowest_share : (Y, X) float64
+        Share of the frames in which a pixel holds that value.
     grid_traces : (T, g, g) float32
         Mean of each tile of a coarse grid over time.
     chunk_edges : (C + 1,) int
@@ -73,6 +77,8 @@ class Survey:
         Second and third cumulant of the noise, from second differences in time; NaN unmeasured.
     values : (n,) array
         An even sample of the values, dropped lines left out, of the recording's dtype.
+    value_pixels : (n,) int
+        The pixel of each, counted row by row.
     minimum, maximum : float
         Of all finite values; NaN where there are none.
     """
@@ -88,6 +94,8 @@ class Survey:
     frame_means: NDArray[np.float64]
     mean_square: NDArray[np.float64]
     pedestal: float
+    lowest: Images
+    lowest_share: NDArray[np.float64]
     grid_traces: Images
     chunk_edges: NDArray[np.intp]
     chunk_means: Images
@@ -97,6 +105,7 @@ class Survey:
     noise_frames: int
     noise_moments: NDArray[np.float64]
     values: NDArray[Any]
+    value_pixels: NDArray[np.int32]
     minimum: float
     maximum: float
 
@@ -144,6 +153,8 @@ class _Surveyor:
         self.repeated = np.zeros(n_frames, np.bool_)
         self.frame_sums = np.zeros(n_frames)
         self.square_sums = np.zeros((n_rows, n_columns))
+        self.lowest = np.full((n_rows, n_columns), np.inf, np.float32)
+        self.lowest_counts = np.zeros((n_rows, n_columns), np.int32)
         grid = tuple(np.arange(GRID) * size // GRID for size in shape[1:] if size >= GRID)
         self.grid = grid if len(grid) == 2 else (np.array([0]), np.array([0]))
         self.grid_traces = np.zeros((n_frames, *(len(g) for g in self.grid)), np.float32)
@@ -154,6 +165,7 @@ class _Surveyor:
         self.n_blocks = 0
         self.value_step = -(-n_frames * n_rows * n_columns // KEPT_VALUES)
         self.values: list[NDArray[Any]] = []
+        self.value_pixels: list[NDArray[np.int32]] = []
         self.not_finite = self.wrapped = 0
         self.minimum, self.maximum = np.inf, -np.inf
         self.last: NDArray[Any] | None = None
@@ -165,6 +177,7 @@ class _Surveyor:
         self._count_defects(start, native, missing)
         block = self._as_float(native, missing)
         self._add_means(start, block)
+        self._add_lowest(block)
         if self.n_blocks % self.noise_every == 0 and len(block) >= 3:
             self._add_noise(block, missing)
         self.n_blocks += 1
@@ -176,9 +189,10 @@ class _Surveyor:
         self.last = native[-1].copy()
         self.wrapped += count_wrapped(native)
         sample = native.reshape(-1)[:: self.value_step]
-        rows = np.arange(0, native.size, self.value_step) // native.shape[2]
-        sample = sample[~missing.reshape(-1)[rows]]
-        self.values.append(sample[np.isfinite(sample)])
+        places = np.arange(0, native.size, self.value_step)
+        told = np.isfinite(sample) & ~missing.reshape(-1)[places // native.shape[2]]
+        self.values.append(sample[told])
+        self.value_pixels.append((places[told] % native[0].size).astype(np.int32))
 
     def _as_float(self, native: NDArray[Any], missing: NDArray[np.bool_]) -> Images:
         """Values above the pedestal; what is missing or not finite holds the block's mean."""
@@ -215,6 +229,13 @@ class _Surveyor:
         self.grid_traces[start:stop] = tiles
         for k in np.flatnonzero((self.kept_frames >= start) & (self.kept_frames < stop)):
             self.kept[k] = block[self.kept_frames[k] - start][self.view]
+
+    def _add_lowest(self, block: Images) -> None:
+        lowest = np.minimum(self.lowest, block.min(axis=0))
+        self.lowest_counts[lowest < self.lowest] = 0
+        self.lowest = lowest
+        for frame in block:
+            self.lowest_counts += frame == lowest
 
     def _add_noise(self, block: Images, missing: NDArray[np.bool_]) -> None:
         """Second differences: a signal slower than a few frames does not count."""
@@ -256,6 +277,8 @@ class _Surveyor:
             frame_means=self.frame_sums / size + self.pedestal,
             mean_square=self.square_sums / n_frames,
             pedestal=self.pedestal,
+            lowest=self.lowest,
+            lowest_share=self.lowest_counts / n_frames,
             grid_traces=(self.grid_traces / np.multiply.outer(*tiles)).astype(np.float32),
             chunk_edges=self.chunk_edges,
             chunk_means=self.chunk_sums,
@@ -265,6 +288,7 @@ class _Surveyor:
             noise_frames=self.noise_frames,
             noise_moments=noise,
             values=np.concatenate(self.values),
+            value_pixels=np.concatenate(self.value_pixels),
             minimum=self.minimum + self.pedestal if has_values else np.nan,
             maximum=self.maximum + self.pedestal if has_values else np.nan,
         )
