@@ -5,14 +5,18 @@ import pytest
 
 from freq2clean.inspection.advice import describe_defects
 from freq2clean.inspection.defects import find_defects
+from freq2clean.inspection.flicker import flicker_of
 from freq2clean.inspection.noise import measure_noise
 from freq2clean.inspection.survey import survey_recording
 from freq2clean.inspection.wrap import count_wrapped
 
 
 def defects_of(recording):
-    survey = survey_recording(recording)
-    return find_defects(survey, measure_noise(survey))
+    return defects_in(survey_recording(recording))
+
+
+def defects_in(survey):
+    return find_defects(survey, flicker=flicker_of(survey, measure_noise(survey)))
 
 
 def said_of(defects):
@@ -36,7 +40,7 @@ def is_clean(defects):
 )
 def test_no_false_alarm_on_clean_recordings(scene, seed, options):
     one = scene(seed=seed, **options)
-    assert is_clean(find_defects(one.survey, measure_noise(one.survey)))
+    assert is_clean(defects_in(one.survey))
     assert is_clean(defects_of(one.denoised))
 
 
@@ -152,21 +156,13 @@ def test_stripes_are_measured(scene, axis):
     assert plain is None
 
 
-def test_flicker_is_measured(scene):
-    one = scene(snr_db=6.0, gain=30.0)
-    brightness = 1 + np.random.default_rng(2).normal(0, 0.08, (len(one.raw), 1, 1))
-    offset = one.options["offset"]
-    defects = defects_of(((one.raw - offset) * brightness + offset).astype(np.float32))
-    assert defects.flicker == pytest.approx(0.08, rel=0.25)
-
-
 def test_nan_is_counted_and_left_out(scene):
     one = scene()
     raw = one.raw.astype(np.float32)
     raw[:, 3, 4] = np.nan
     raw[17, 40, 41] = np.inf
     survey = survey_recording(raw)
-    assert find_defects(survey, None).not_finite == len(raw) + 1
+    assert find_defects(survey, flicker=None).not_finite == len(raw) + 1
     assert np.argwhere(survey.unusable).tolist() == [[3, 4], [40, 41]]
     before, after = measure_noise(one.survey), measure_noise(survey)
     assert after.sd == pytest.approx(before.sd, rel=0.01)

@@ -30,6 +30,11 @@ STRIPES_ADVICE = {
     "raw": "Fusion would bring it back: take it off first.",
     "denoised": "Fusion takes it off as far as the raw recording lacks it.",
 }
+FLICKER = {
+    "raw": ": the brightness of whole frames varies by {} (SD) beyond photon noise",
+    "denoised": " more than the raw one: the brightness of whole frames varies by {} of the raw "
+    "signal (SD) beyond what it does there",
+}
 SIGMAS = 3.0
 
 
@@ -260,8 +265,7 @@ def describe_defects(defects: Defects, name: Literal["raw", "denoised"]) -> Iter
         yield Finding(
             "warning",
             f"{name}_flicker",
-            f"{the} flickers: the brightness of whole frames varies by "
-            f"{_percent(defects.flicker)} (SD) beyond photon noise.",
+            f"{the} flickers{FLICKER[name].format(_percent(defects.flicker))}.",
         )
 
 

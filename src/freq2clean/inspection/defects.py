@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.inspection.noise import Noise
 from freq2clean.inspection.survey import Survey
 
 __all__ = ["Defects", "find_defects"]
@@ -20,9 +19,6 @@ FINE_LEVELS = 50
 FEWEST_LINES = 32
 CLEAR_STRIPES = 3.0
 LEAST_STRIPES_SHARE = 0.03
-CLEAR_FLICKER = 4.0
-LEAST_FLICKER_SHARE = 0.02
-FEWEST_FRAMES = 16
 HELD_SHARE = 0.9
 MOST_ZEROS_BESIDE = 0.1
 
@@ -61,8 +57,9 @@ class Defects:
     column_stripes, row_stripes : float or None
         Standard deviation of a static pattern of columns or rows, in counts.
     flicker : float or None
-        Standard deviation of the common brightness from frame to frame, photon noise taken off,
-        as a share of the mean signal.
+        Standard deviation of the common brightness from frame to frame as a share of the mean
+        signal of the raw recording: beyond photon noise in the raw recording, beyond the raw one's
+        in a denoised recording.
     is_constant : bool
         All values are the same, or there are none.
     is_frozen : bool
@@ -88,8 +85,8 @@ class Defects:
     is_frozen: bool
 
 
-def find_defects(survey: Survey, noise: Noise | None) -> Defects:
-    """Look for defects in what one pass over a recording left."""
+def find_defects(survey: Survey, *, flicker: float | None) -> Defects:
+    """Look for defects in what one pass over a recording left; the flicker is told."""
     masked = survey.missing.mean(axis=0) > 0.5
     empty = np.asarray(survey.missing.all(axis=1))
     lines = survey.missing & ~masked & ~empty[:, None]
@@ -116,7 +113,7 @@ def find_defects(survey: Survey, noise: Noise | None) -> Defects:
         floored_share=bottom_share,
         column_stripes=_stripes(mean),
         row_stripes=_stripes(mean.T),
-        flicker=_flicker(survey, noise),
+        flicker=flicker,
         is_constant=survey.is_constant,
         is_frozen=not survey.is_constant and 1 < survey.shape[0] == repeated.size + 1,
     )
@@ -203,17 +200,3 @@ def _stripes(mean: NDArray[np.float64]) -> float | None:
         return None
     sd = float(np.sqrt((power - chance) / 1.5))
     return sd if sd > LEAST_STRIPES_SHARE * np.nanstd(mean) else None
-
-
-def _flicker(survey: Survey, noise: Noise | None) -> float | None:
-    if noise is None or survey.shape[0] < FEWEST_FRAMES or noise.mean_signal <= 0:
-        return None
-    trace = survey.frame_means[~survey.missing.all(axis=1)]
-    if len(trace) < FEWEST_FRAMES:
-        return None
-    variance = np.mean(np.diff(trace, 2) ** 2) / 6
-    by_photons = noise.sd**2 / np.count_nonzero(~survey.unusable)
-    if variance < CLEAR_FLICKER * by_photons:
-        return None
-    share = float(np.sqrt(variance - by_photons) / noise.mean_signal)
-    return share if share > LEAST_FLICKER_SHARE else None

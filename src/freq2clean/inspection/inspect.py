@@ -17,6 +17,7 @@ from freq2clean.inspection.advice import (
 )
 from freq2clean.inspection.agreement import Agreement, compare
 from freq2clean.inspection.defects import Defects, find_defects
+from freq2clean.inspection.flicker import added_flicker, flicker_of
 from freq2clean.inspection.frames import RecordingLike, check_recording
 from freq2clean.inspection.noise import Noise, measure_noise
 from freq2clean.inspection.stillness import Stillness, measure_stillness
@@ -129,18 +130,22 @@ def inspect_recordings(
     counter = _Counter(progress, raw.shape[0] + (0 if denoised is None else denoised.shape[0]))
     raw_survey = survey_recording(raw, counter)
     stillness = measure_stillness(raw_survey, window=window)
-    before = _measured(raw_survey, stillness)
+    noise = measure_noise(raw_survey)
+    before = _measured(raw_survey, noise, stillness, flicker_of(raw_survey, noise))
     advice = [*describe_defects(before.defects, "raw")]
     if not before.defects.is_constant:
         foretell = denoised is None
         found = advise_on_raw(before.noise, stillness, n_frames=before.shape[0], foretell=foretell)
         advice = [*found, *advice]
-    after = agreement = None
+    after = agreement = added = None
     if denoised is not None:
         survey = survey_recording(denoised, counter)
-        after = _measured(survey, None)
-        if not (before.defects.is_constant or after.defects.is_constant):
+        if not (raw_survey.is_constant or survey.is_constant):
             agreement = compare(raw_survey, survey)
+            gain = agreement.gain if agreement.is_other_scale else 1.0
+            added = added_flicker(survey, raw_survey, noise, gain=gain)
+        after = _measured(survey, measure_noise(survey), None, added)
+        if agreement is not None:
             advice = [*advise_on_agreement(agreement, before.noise, after.noise), *advice]
         if agreement is None or not agreement.is_identical:
             advice += describe_defects(after.defects, "denoised")
@@ -148,14 +153,15 @@ def inspect_recordings(
     return Inspection(before, after, agreement, tuple(advice))
 
 
-def _measured(survey: Survey, stillness: Stillness | None) -> Measurements:
-    noise = measure_noise(survey)
+def _measured(
+    survey: Survey, noise: Noise | None, stillness: Stillness | None, flicker: float | None
+) -> Measurements:
     return Measurements(
         shape=survey.shape,
         dtype=str(survey.dtype),
         noise=noise,
         stillness=stillness,
-        defects=find_defects(survey, noise),
+        defects=find_defects(survey, flicker=flicker),
     )
 
 
