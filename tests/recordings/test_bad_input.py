@@ -83,14 +83,28 @@ def test_truncated_tiff(tmp_path, movie, options, kept):
     np.testing.assert_array_equal(pixels, movie(shape=(40, 33, 47)))
 
 
-def test_truncated_tiff_with_directories_between_pages(tmp_path, movie):
+@pytest.mark.parametrize("options", [{"metadata": None}, {}, {"compression": "zlib"}])
+@pytest.mark.parametrize("block", [1, 3])
+def test_truncated_tiff_that_was_appended_to(tmp_path, movie, options, block):
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as writer:
-        for frame in movie():
-            writer.write(frame, metadata=None)
+        for start in range(0, 9, block):
+            frames = movie()[start : start + block].squeeze()
+            writer.write(frames, photometric="minisblack", **options)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    refuse(path, "is truncated")
+    refuse(path, "is truncated|cannot be read as TIFF")
+
+
+@pytest.mark.parametrize("at", [1, 2, 5, 7])
+@pytest.mark.parametrize("part", [np.s_[:, 5:], np.s_[5:]])
+@pytest.mark.parametrize("options", [{}, {"metadata": None}, {"compression": "zlib"}])
+def test_one_page_that_differs(tmp_path, movie, at, part, options):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for i, frame in enumerate(movie()):
+            writer.write(frame[part] if i == at else frame, **options)
+    refuse(path, "unequal shapes|differs from page 0 in size or format|incompatible")
 
 
 @pytest.mark.parametrize("promise", ["images=500", "images=500\nframes=500"])

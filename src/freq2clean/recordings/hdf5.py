@@ -16,6 +16,7 @@ from freq2clean.recordings.axes import NAMELESS
 from freq2clean.recordings.contract import Metadata, Recording, Sink
 from freq2clean.recordings.memory import ArrayRecording
 from freq2clean.recordings.provenance import metadata_from, metadata_items, to_json
+from freq2clean.recordings.unbroken import Unbroken
 
 __all__ = ["Hdf5Recording", "Hdf5Sink", "open_hdf5"]
 
@@ -107,26 +108,41 @@ class Hdf5Sink(Sink):
         metadata: Metadata,
         compression: str | None,
     ) -> None:
-        import h5py
-
         self._disk = _Disk(path, "w+")
-        # The file format of HDF5 1.8 lifts the limit of 64 kB on an attribute.
-        self._file = h5py.File(self._disk, "w", libver=("v108", "latest"))
-        layout = {"chunks": (1, *shape[1:]), "compression": "gzip"} if compression else {}
-        self._dataset = self._file.create_dataset(inside or DEFAULT_DATASET, shape, dtype, **layout)
-        for key, value in metadata_items(metadata).items():
-            self._dataset.attrs[key] = to_json(value) if key == "provenance" else value
         self._next = 0
+        self._call = Unbroken()
+        self._call(self._begin, inside or DEFAULT_DATASET, shape, dtype, metadata, compression)
 
     def append(self, block: NDArray[Any]) -> None:
-        self._dataset[self._next : self._next + len(block)] = block
+        place = slice(self._next, self._next + len(block))
+        self._call(self._dataset.__setitem__, place, block)
         self._next += len(block)
         self._disk.raise_failure()
 
     def close(self) -> None:
-        self._file.close()
-        self._disk.close()
+        try:
+            self._call(self._file.close)
+        finally:
+            self._call.end()
+            self._disk.close()
         self._disk.raise_failure()
+
+    def _begin(
+        self,
+        name: str,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        metadata: Metadata,
+        compression: str | None,
+    ) -> None:
+        import h5py
+
+        # The file format of HDF5 1.8 lifts the limit of 64 kB on an attribute.
+        self._file = h5py.File(self._disk, "w", libver=("v108", "latest"))
+        layout = {"chunks": (1, *shape[1:]), "compression": "gzip"} if compression else {}
+        self._dataset = self._file.create_dataset(name, shape, dtype, **layout)
+        for key, value in metadata_items(metadata).items():
+            self._dataset.attrs[key] = to_json(value) if key == "provenance" else value
 
 
 class _Disk(io.FileIO):

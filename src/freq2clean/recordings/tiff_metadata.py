@@ -22,22 +22,26 @@ _SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "min": 60
 
 
 def claimed_frames(tif: Any) -> int:
-    """Pages that the description of an ImageJ or tifffile file promises; 0 if it does not say."""
+    """Pages that the description of an ImageJ or tifffile file promises; 0 if it does not say.
+
+    Where tifffile appended page by page, each promises itself only: that is no promise either.
+    """
     if tif.is_imagej:
         described = tif.imagej_metadata or {}
         named = [int(described.get(key, 1)) for key in ("frames", "slices", "channels")]
         product = int(np.prod(named, dtype=object))
-        return product if product > 1 else int(described.get("images", 1))
-    if tif.is_shaped and len(tif.series) == 1:
-        shape = tif.shaped_metadata[0]["shape"]
-        return int(np.prod(shape[:-2], dtype=object))
-    return 0
+        claimed = product if product > 1 else int(described.get("images", 1))
+    elif tif.is_shaped:
+        claimed = int(np.prod(_shaped(tif)["shape"][:-2], dtype=object))
+    else:
+        claimed = 0
+    return claimed if claimed > 1 else 0
 
 
 def read_metadata(tif: Any) -> Metadata:
     """What a TIFF tells of its frame rate, pixel size and provenance."""
     if tif.is_shaped:
-        return metadata_from(tif.shaped_metadata[0])
+        return metadata_from(_shaped(tif))
     if tif.is_ome:
         return _ome(tif.ome_metadata)
     if tif.is_imagej:
@@ -71,6 +75,12 @@ def imagej_tags(shape: tuple[int, int, int], metadata: Metadata, byteorder: Any)
     if shape[0] == 1:
         description += "frames=1\n"
     return tags | {"description": description}
+
+
+def _shaped(tif: Any) -> dict[str, Any]:
+    """tifffile's own description. Its `shaped_metadata` would look for all series first."""
+    described: dict[str, Any] = json.loads(tif.pages.first.shaped_description)
+    return described
 
 
 def _imagej(described: Mapping[str, Any], tags: Any) -> Metadata:

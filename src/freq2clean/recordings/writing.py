@@ -107,11 +107,11 @@ def create(
     --------
     >>> import numpy as np, tempfile
     >>> from freq2clean.recordings import create, open_recording
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with create(f"{folder.name}/a.tif", (3, 4, 5), "uint16") as writer:
+    >>> folder = tempfile.mkdtemp()
+    >>> with create(f"{folder}/a.tif", (3, 4, 5), "uint16") as writer:
     ...     writer.append(np.ones((2, 4, 5), "uint16"))
     ...     writer.append(np.ones((1, 4, 5), "uint16"))
-    >>> open_recording(f"{folder.name}/a.tif").shape
+    >>> open_recording(f"{folder}/a.tif").shape
     (3, 4, 5)
     """
     check_target(path, inputs=inputs, compression=compression)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from freq2clean.recordings.axes import NAMELESS
 from freq2clean.recordings.contract import Metadata, Recording, Sink
 from freq2clean.recordings.memory import ArrayRecording
 from freq2clean.recordings.provenance import metadata_from, metadata_items
+from freq2clean.recordings.unbroken import Unbroken
 
 __all__ = ["ZarrSink", "open_zarr"]
 
@@ -72,10 +71,7 @@ def _lone(group: Any, name: str) -> Any:
 
 
 class ZarrSink(Sink):
-    """Writes a Zarr 3 array in chunks of whole frames.
-
-    A thread does it, which no interrupt breaks off: zarr would go on writing behind our back.
-    """
+    """Writes a Zarr 3 array in chunks of whole frames."""
 
     def __init__(
         self,
@@ -92,9 +88,8 @@ class ZarrSink(Sink):
         codecs = {"deflate": zarr.codecs.GzipCodec, "zstd": zarr.codecs.ZstdCodec}
         frame_bytes = shape[1] * shape[2] * dtype.itemsize
         self._chunk_frames = min(shape[0], max(1, _CHUNK_BYTES // frame_bytes))
-        self._thread = ThreadPoolExecutor(1)
-        self._wait_for(bool)  # started before there is something that it could write
-        self._array = self._wait_for(
+        self._call = Unbroken()
+        self._array = self._call(
             zarr.create_array,
             path,
             shape=shape,
@@ -127,7 +122,7 @@ class ZarrSink(Sink):
         try:
             self._flush()
         finally:
-            self._thread.shutdown()
+            self._call.end()
 
     def _flush(self) -> None:
         self._write(self._buffer[: self._held])
@@ -136,12 +131,5 @@ class ZarrSink(Sink):
     def _write(self, frames: NDArray[Any]) -> None:
         if len(frames):
             place = slice(self._next, self._next + len(frames))
-            self._wait_for(self._array.__setitem__, place, frames)
+            self._call(self._array.__setitem__, place, frames)
             self._next += len(frames)
-
-    def _wait_for(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        try:
-            return self._thread.submit(function, *args, **options).result()
-        except BaseException:
-            self._thread.shutdown()
-            raise
