@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any, overload
 
@@ -19,7 +20,7 @@ from freq2clean.pipeline.opening import Pair, open_pair
 from freq2clean.pipeline.saving import Saved, Target, check_file_options, saving
 from freq2clean.pipeline.swapped import FrameChanges
 from freq2clean.recordings import Metadata, check_target
-from freq2clean.streaming import two_passes
+from freq2clean.streaming import IN_FLIGHT, two_passes
 
 __all__ = ["FuseResult", "fuse"]
 
@@ -132,12 +133,13 @@ def fuse(
     """
     chosen = get_method(method, **options)
     check_file_options(out, dtype=dtype, compression=compression)
-    how = _How(parse_bytes(memory), rescale, progress)
+    memory_bytes = parse_bytes(memory)
     began = time.perf_counter()
     with ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, align=align, channel=channel, plane=plane)
         chosen = _in_units_of(chosen, pair[0].metadata)
-        fusion = Fusion(chosen, pair[0].shape, rescale=rescale, memory_bytes=how.memory_bytes // 2)
+        fusion = Fusion(chosen, pair[0].shape, rescale=rescale, memory_bytes=memory_bytes // 2)
+        how = _How(block_frames(*pair, memory_bytes=memory_bytes), rescale, progress)
         if out is None:
             return _fuse_to_array(fusion, pair, how)
         target = Target(out, dtype, compression)
@@ -157,7 +159,7 @@ def fuse(
 class _How:
     """How the recordings are streamed through a fusion."""
 
-    memory_bytes: int
+    block_frames: int
     rescale: bool
     progress: Progress | None
 
@@ -175,9 +177,12 @@ def _in_units_of(method: Method, metadata: Metadata) -> Method:
 def _stream(
     fusion: Fusion,
     pair: Pair,
-    write: Callable[[int, NDArray[np.float32]], None],
     how: _How,
+    *,
+    room: Callable[[int, int], NDArray[np.float32]],
+    write: Callable[[NDArray[np.float32]], None] | None = None,
 ) -> None:
+    """Fuse into what ``room`` gives for a range of frames, then hand it to ``write``."""
     raw, denoised = pair
 
     def read_both(start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -190,8 +195,11 @@ def _stream(
         return fusion.settled
 
     def apply(start: int, frames: NDArray[Any]) -> None:
-        write(start, fusion.apply(frames, first_frame=start))
-        fusion.forget(start + len(frames))
+        stop = start + len(frames)
+        fused = fusion.apply(frames, first_frame=start, out=room(start, stop))
+        if write:
+            write(fused)
+        fusion.forget(stop)
 
     changes = FrameChanges()
     for start, stop in fusion.survey_runs:
@@ -200,7 +208,7 @@ def _stream(
         changes.look(*both)
     two_passes(
         fusion.n_frames,
-        block_frames(raw, denoised, memory_bytes=how.memory_bytes),
+        how.block_frames,
         read_first=read_both,
         first=accumulate,
         read_second=denoised.read,
@@ -211,19 +219,19 @@ def _stream(
 
 def _fuse_to_array(fusion: Fusion, pair: Pair, how: _How) -> NDArray[np.float32]:
     fused = np.empty(pair[0].shape, np.float32)
-
-    def write(start: int, frames: NDArray[np.float32]) -> None:
-        fused[start : start + len(frames)] = frames
-
-    _stream(fusion, pair, write, how)
+    _stream(fusion, pair, how, room=lambda start, stop: fused[start:stop])
     return fused
 
 
 def _fuse_to_file(fusion: Fusion, pair: Pair, target: Target, how: _How) -> Saved:
     raw = pair[0]
     parameters = fusion.method.parameters()
+    shape = (min(how.block_frames, len(raw)), *raw.shape[1:])
+    buffers = cycle([np.empty(shape, np.float32) for _ in range(IN_FLIGHT)])
     with saving(target, raw.shape, raw=raw, how=parameters, inputs=pair) as (append, saved):
-        _stream(fusion, pair, lambda start, frames: append(frames), how)
+        _stream(
+            fusion, pair, how, room=lambda start, stop: next(buffers)[: stop - start], write=append
+        )
     return saved
 
 

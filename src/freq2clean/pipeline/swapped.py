@@ -12,7 +12,7 @@ from freq2clean.errors import InputError
 __all__ = ["FrameChanges"]
 
 _FRAMES_PER_RUN = 8
-_LARGEST_RATIO = 4.0
+_LARGEST_RATIO = 9.0
 
 
 class FrameChanges:

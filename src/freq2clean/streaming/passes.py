@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import TypeVar
 
-__all__ = ["blocks", "read_ahead", "two_passes", "write_behind"]
+__all__ = ["IN_FLIGHT", "blocks", "read_ahead", "two_passes", "write_behind"]
 
 Item = TypeVar("Item")
 Early = TypeVar("Early")
@@ -21,6 +21,9 @@ Late = TypeVar("Late")
 Range = tuple[int, int]
 
 _DEPTH = 2
+
+IN_FLIGHT = _DEPTH + 2
+"""Items that `write_behind` may hold, with the one that is being made: as many buffers suffice."""
 
 
 def blocks(start: int, stop: int, size: int) -> list[Range]:
