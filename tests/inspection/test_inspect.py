@@ -40,8 +40,10 @@ def test_a_blur_leaves_detail_to_give_back(scene, codes, seed, options):
 def test_a_projection_leaves_nothing_to_add(scene, codes):
     raw = scene().raw
     inspection = inspect_recordings(raw, keep_the_mean(raw))
-    assert "nothing_to_add" in codes(inspection)
-    assert not MISPLACED & codes(inspection)
+    said = {finding.code: finding.sentence for finding in inspection.advice}
+    assert "fusion of the mean image (`fft`) has nothing to add" in said["nothing_to_add"]
+    assert "`wiener` weighs" in said["nothing_to_add"]
+    assert not {*MISPLACED, "other_level"} & codes(inspection)
 
 
 def test_the_truth_leaves_nothing_to_add(scene, codes):
@@ -71,6 +73,37 @@ def test_another_scale_is_measured(scene, codes, scale, offset):
     assert "other_scale" in codes(inspection)
     assert inspection.agreement.gain == pytest.approx(1 / scale, rel=0.1)
     assert not MISPLACED & codes(inspection)
+
+
+@pytest.mark.parametrize("share", [-0.2, 0.08])
+def test_another_level_is_said(scene, share):
+    one = scene(snr_db=6.0, gain=30.0)
+    signal = one.raw.mean() - one.options["offset"]
+    inspection = inspect_recordings(one.raw, one.denoised + np.float32(share * signal))
+    said = {finding.code: finding for finding in inspection.advice}
+    assert said["other_level"].severity == "warning"
+    for level in (one.raw.mean(), one.denoised.mean() + share * signal):
+        assert f"{level:.0f}" in said["other_level"].sentence
+    assert inspection.agreement.denoised_level - inspection.agreement.raw_level == pytest.approx(
+        share * signal, rel=0.1
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02])
+def test_a_level_that_is_hardly_off_is_not_said(scene, codes, share):
+    one = scene(snr_db=6.0, gain=30.0)
+    signal = one.raw.mean() - one.options["offset"]
+    near = one.denoised + np.float32(share * signal)
+    assert "other_level" not in codes(inspect_recordings(one.raw, near))
+
+
+def test_a_level_that_is_off_by_chance_is_not_said(rng, codes):
+    image = ndimage.gaussian_filter(rng.uniform(0, 400, (32, 32)), 2)
+    common = rng.normal(0, 150, (32, 1, 1))
+    raw = image + common + rng.normal(0, 5, (32, 32, 32))
+    found = inspect_recordings(raw, np.repeat(image[None], 32, axis=0) + 0.2 * common)
+    assert abs(found.agreement.raw_level - found.agreement.denoised_level) > 3
+    assert "other_level" not in codes(found)
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 9), (9, 0), (6, 6)])
@@ -184,6 +217,6 @@ def test_a_real_recording_with_dropped_lines(codes):
     denoised = tifffile.imread(folder / "denoised_deepcad_rt.tif")
     inspection = inspect_recordings(raw, denoised)
     assert inspection.raw.defects.dropped_lines == np.count_nonzero(~raw.any(axis=2)) == 666
-    assert {"will_help", "contrast", "raw_dropped_lines"} <= codes(inspection)
+    assert {"will_help", "contrast", "raw_dropped_lines", "other_level"} <= codes(inspection)
     assert not MISPLACED & codes(inspection)
     assert inspection.raw.stillness.range_px < 1.5

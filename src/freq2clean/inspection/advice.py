@@ -24,6 +24,7 @@ NEGLIGIBLE_MOTION_PX = 0.25
 MOST_DISPLACEMENT_PX = 0.5
 LEAST_CORRELATION = 0.3
 LEAST_ACTIVITY = 0.05
+LEAST_LEVEL_SHARE = 0.05
 HARDLY_DENOISED = 0.7
 TOLERATED_DETAIL = 0.85
 STRIPES_ADVICE = {
@@ -300,6 +301,7 @@ def advise_on_agreement(
     misplaced = [*_on_frames(agreement), *_on_place(agreement)]
     if not misplaced:
         yield _verdict(agreement.loss)
+        yield from _on_level(agreement, raw_noise)
     yield from misplaced
     yield from _on_scale(agreement)
     yield from _on_noise_left(agreement, raw_noise, denoised_noise)
@@ -324,7 +326,9 @@ def _verdict(loss: Loss | None) -> Finding:
             "info",
             "nothing_to_add",
             f"The denoised recording already holds the raw recording's mean image (it lacks "
-            f"{whole} and {lacks}): additive fusion has little to give.",
+            f"{whole} and {lacks}), so fusion of the mean image (`fft`) has nothing to add. What "
+            f"is left, if anything, is in the slow changes, which `wiener` weighs and reports as "
+            f"its expected gain.",
         )
     gives = (
         f"Of the difference ({_number(loss.sd)} counts SD over the field) fusion can give back "
@@ -342,6 +346,22 @@ def _verdict(loss: Loss | None) -> Finding:
         "will_help",
         f"Fusion will help: the denoised mean image lacks {whole} and {lacks}. {gives}",
     )
+
+
+def _on_level(agreement: Agreement, raw_noise: Noise | None) -> Iterator[Finding]:
+    if raw_noise is None or agreement.level_error is None or agreement.is_other_scale:
+        return
+    apart = abs(agreement.denoised_level - agreement.raw_level)
+    signal = raw_noise.mean_signal
+    if signal > 0 and apart > max(LEAST_LEVEL_SHARE * signal, SIGMAS * agreement.level_error):
+        yield Finding(
+            "warning",
+            "other_level",
+            f"The denoised recording lies at another level: its mean is "
+            f"{_number(agreement.denoised_level)} counts, that of the raw one "
+            f"{_number(agreement.raw_level)} (apart by {_percent(apart / signal)} of the raw "
+            f"signal). `wiener` corrects it; `fft` with histogram matching keeps it.",
+        )
 
 
 def _on_frames(agreement: Agreement) -> Iterator[Finding]:

@@ -72,6 +72,11 @@ class Agreement:
         the two do not say.
     gain, offset : float
         ``raw`` is about ``gain * denoised + offset``, from the mean images.
+    raw_level, denoised_level : float
+        Means over the field and over time.
+    level_error : float or None
+        Standard error of their difference, from its scatter over the frames; None where the two
+        have not the same two frames or more.
     is_other_scale : bool
         Normalised or shifted in level, rather than merely biased.
     scene_correlation : float
@@ -91,6 +96,9 @@ class Agreement:
     lag: int | None
     gain: float
     offset: float
+    raw_level: float
+    denoised_level: float
+    level_error: float | None
     is_other_scale: bool
     scene_correlation: float
     activity_correlation: float | None
@@ -118,6 +126,9 @@ def compare(raw: Survey, denoised: Survey) -> Agreement:
         lag=lag,
         gain=scale.gain,
         offset=scale.offset,
+        raw_level=_level(raw, usable),
+        denoised_level=_level(denoised, usable),
+        level_error=_level_error(raw, denoised),
         is_other_scale=bool(other),
         scene_correlation=correlation,
         activity_correlation=activity,
@@ -125,6 +136,18 @@ def compare(raw: Survey, denoised: Survey) -> Agreement:
         shift_error_px=shift_error,
         loss=_loss(raw, denoised, usable, factor),
     )
+
+
+def _level(survey: Survey, usable: NDArray[np.bool_]) -> float:
+    return float(survey.mean[usable].mean()) if usable.any() else float("nan")
+
+
+def _level_error(raw: Survey, denoised: Survey) -> float | None:
+    n_frames = raw.shape[0]
+    if denoised.shape[0] != n_frames or n_frames < 2:
+        return None
+    apart = raw.frame_means - denoised.frame_means
+    return float(np.std(apart, ddof=1) / np.sqrt(n_frames))
 
 
 def _is_identical(raw: Survey, denoised: Survey) -> bool:
