@@ -406,8 +406,14 @@ def small_disk(tmp_path: Path):
 
 
 TARGETS = ["fused.tif", "fused.zarr", "fused.h5", "fused.npy"]
-COMPRESSED = ["fused.tif --compression zstd", "fused.zarr --compression zstd",
-              "fused.h5 --compression deflate"]  # fmt: skip
+COMPRESSED = [
+    pytest.param(target, marks=pytest.mark.slow)
+    for target in (
+        "fused.tif --compression zstd",
+        "fused.zarr --compression zstd",
+        "fused.h5 --compression deflate",
+    )
+]
 
 
 @pytest.fixture
