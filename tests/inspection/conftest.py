@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pytest
@@ -12,17 +12,29 @@ from freq2clean.simulation import imitate_denoiser, simulate
 
 
 class Scene:
-    """A simulated recording in memory, its truth, a denoised one and the raw one's survey."""
+    """A simulated recording in memory; what else a test asks for is made once, when it does."""
 
     def __init__(self, shape, seed, options):
         self.simulated = simulate(shape, seed=seed, **options)
-        self.raw = self.simulated.raw.read(0, shape[0])
+        self.raw = read_only(self.simulated.raw.read(0, shape[0]))
         self.options = self.simulated.raw.metadata.provenance["simulated"]
-        self.truth = self.simulated.truth.read(0, shape[0])
-        self.denoised = imitate_denoiser(self.truth, self.raw)
-        for array in (self.raw, self.truth, self.denoised):
-            array.setflags(write=False)
-        self.survey = survey_recording(self.raw)
+
+    @cached_property
+    def truth(self):
+        return read_only(self.simulated.truth.read(0, len(self.raw)))
+
+    @cached_property
+    def denoised(self):
+        return read_only(imitate_denoiser(self.truth, self.raw))
+
+    @cached_property
+    def survey(self):
+        return survey_recording(self.raw)
+
+
+def read_only(array):
+    array.setflags(write=False)
+    return array
 
 
 @cache

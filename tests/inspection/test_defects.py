@@ -36,7 +36,7 @@ def is_clean(defects):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
-    "options", [{}, {"snr_db": 6.0, "gain": 30.0}, {"bleed": 0.5}, {"drift_px": 4.0}]
+    "options", [{}, {"snr_db": 6.0, "gain": 30.0}, {"bleed": 0.4}, {"drift_px": 4.0}]
 )
 def test_no_false_alarm_on_clean_recordings(scene, seed, options):
     one = scene(seed=seed, **options)

@@ -17,11 +17,11 @@ def true_snr_db(scene):
 @pytest.mark.parametrize(
     "options",
     [
-        {"snr_db": -5.5},
+        {},
         {"snr_db": -5.5, "read_noise": 40.0, "offset": 200.0},
         {"snr_db": 6.0, "gain": 30.0},
         {"snr_db": 0.0, "gain": 5.0, "offset": 30.0, "read_noise": 7.0},
-        {"snr_db": -5.5, "bleed": 0.3},
+        {"bleed": 0.4},
     ],
 )
 def test_gain_offset_and_snr_of_a_known_detector(scene, seed, options):

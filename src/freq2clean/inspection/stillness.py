@@ -108,13 +108,13 @@ def measure_stillness(survey: Survey, *, window: int | None = None) -> Stillness
     jitter, jitter_error = _jitter(survey, template.mean(axis=0), middles, positions)
     path = _path(survey.shape[0], middles, positions if moves else np.zeros_like(positions))
     window = min(window or survey.shape[0], survey.shape[0])
-    detail = _detail_power(template)
-    share = window * TIME_POINTS // survey.shape[0]
-    noise = error if moves else 0.0
-    kept = _kept(path, detail, max(1, share), jitter=jitter or 0.0, error=noise)
-    longest = None
-    if kept is not None:
-        longest = _longest_window(path, detail, survey.shape[0], jitter=jitter or 0.0, error=noise)
+    blur = (jitter or 0.0) ** 2 - (error**2 if moves else 0.0)
+    detail = _detail_of(template)
+    kept = longest = None
+    if detail is not None:
+        waves = _waves(path, detail.frequencies)
+        kept = _kept(waves, detail, max(1, window * TIME_POINTS // survey.shape[0]), blur=blur)
+        longest = _longest_window(waves, detail, survey.shape[0], blur=blur)
     return Stillness(
         frames=middles,
         shifts_px=positions,
@@ -228,52 +228,54 @@ def _jitter(
     return jitter, float(np.sqrt(smallest))
 
 
-def _detail_power(template: Spectrum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Signal power of the detail by ring of spatial frequency, and the rings' frequencies.
+@dataclass(frozen=True)
+class _Detail:
+    """Signal power of detail finer than 8 pixels by ring of spatial frequency: two (R,)."""
 
-    From the cross-spectrum of the two halves, in which noise has no part; rings where it is
-    within its sampling error hold none.
+    power: NDArray[np.float64]
+    frequencies: NDArray[np.float64]
+
+
+def _detail_of(template: Spectrum) -> _Detail | None:
+    """From the cross-spectrum of the two halves, in which noise has no part.
+
+    Rings where it is within its sampling error are left out; None where all are.
     """
     rings = common_power(template[0], template[1])
     clear = rings.fine & (rings.power > rings.error * SIGNIFICANT / 2)
-    return np.where(clear, rings.power, 0.0), rings.frequencies
+    return _Detail(rings.power[clear], rings.frequencies[clear]) if clear.any() else None
 
 
-def _kept(
-    path: NDArray[np.float64],
-    detail: tuple[NDArray[np.float64], NDArray[np.float64]],
-    points: int,
-    *,
-    jitter: float,
-    error: float,
-) -> float | None:
-    """Share of the power of the detail left in averages over ``points`` of the path."""
-    power, frequencies = detail
-    if not power.any():
-        return None
+def _waves(path: NDArray[np.float64], frequencies: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Waves of each frequency and direction as the path carries them past a pixel: (T, R, D)."""
     angles = np.arange(DIRECTIONS) * np.pi / DIRECTIONS
-    waves = np.stack([np.sin(angles), np.cos(angles)])[:, None] * frequencies[:, None]
-    phases = np.exp(-2j * np.pi * np.tensordot(path, waves, 1))
-    windows = len(path) // points
-    averages = phases[: windows * points].reshape(windows, points, *waves.shape[1:]).mean(axis=1)
-    left = (np.abs(averages) ** 2).mean(axis=(0, 2))
-    left = left * np.exp(4 * np.pi**2 * frequencies**2 * (error**2 - jitter**2))
-    return float(power @ np.minimum(left, 1) / power.sum())
+    directions = np.stack([np.sin(angles), np.cos(angles)])
+    waves: NDArray[np.complex128] = np.exp(
+        -2j * np.pi * (path @ directions)[:, None] * frequencies[:, None]
+    )
+    return waves
+
+
+def _kept(waves: NDArray[np.complex128], detail: _Detail, points: int, *, blur: float) -> float:
+    """Share of the power of the detail left in averages over ``points`` of the path.
+
+    ``blur`` is the variance, in square pixels, of what else moves; negative where errors of the
+    path are to be taken off.
+    """
+    windows = len(waves) // points
+    whole = waves[: windows * points].reshape(windows, points, *waves.shape[1:])
+    left = (np.abs(whole.mean(axis=1)) ** 2).mean(axis=(0, 2))
+    left = left * np.exp(-4 * np.pi**2 * detail.frequencies**2 * blur)
+    return float(detail.power @ np.minimum(left, 1) / detail.power.sum())
 
 
 def _longest_window(
-    path: NDArray[np.float64],
-    detail: tuple[NDArray[np.float64], NDArray[np.float64]],
-    n_frames: int,
-    *,
-    jitter: float,
-    error: float,
+    waves: NDArray[np.complex128], detail: _Detail, n_frames: int, *, blur: float
 ) -> int | None:
     """By bisection over the points of the path; None where not even one point keeps enough."""
 
     def keeps(points: int) -> bool:
-        kept = _kept(path, detail, points, jitter=jitter, error=error)
-        return bool(kept is not None and kept >= KEPT_DETAIL)
+        return _kept(waves, detail, points, blur=blur) >= KEPT_DETAIL
 
     if not keeps(1):
         return None
