@@ -151,7 +151,7 @@ def _movie(tif: Any, name: str) -> list[Any]:
             f"{name} is one of several files of an OME-TIFF: join them into one file first"
         )
     movies = [one for one in series if len(one.shape) > 2] or series
-    if len(movies) == 1 and _is_unbroken(movies[0]):
+    if len(series) == 1 or (len(movies) == 1 and _is_unbroken(movies[0])):
         return movies
     if len({one.keyframe.hash for one in series}) == 1 and max(len(s.shape) for s in series) <= 3:
         return series
