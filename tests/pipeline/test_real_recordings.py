@@ -134,6 +134,7 @@ def test_inspection_tells_the_defects_of_both(crop, predicted):
     assert f"{n_lines} lines of zeros" in advice["raw_dropped_lines"]
     assert "will_help" in advice
     assert "less contrast" in advice["contrast"]
+    assert "its mean is 481 counts, that of the raw one 389" in advice["other_level"]
     assert report.agreement.gain == pytest.approx(1.33, abs=0.03)
     level = report.agreement.gain * predicted.mean() + report.agreement.offset
     assert level == pytest.approx(388.8, abs=2)
@@ -143,6 +144,8 @@ def test_inspection_finds_little_to_gain_in_a_bright_recording(mouse, mouse_blur
     alone = {finding.code: finding.sentence for finding in inspect(mouse.raw).advice}
     assert "little to gain" in alone["snr"]
     assert "still" in alone
+    assert "2 columns of zeros" in alone["raw_masked_columns"]
+    assert "raw_floored" not in alone
     assert "nothing_to_add" in {f.code for f in inspect(mouse.raw, mouse_blurred).advice}
 
 
