@@ -38,6 +38,11 @@ class Correction:
         used = images.any(axis=(1, 2))
         return cls(window, (basis[used] * window.taper).astype(np.float32), images[used])
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it adds the same image to every frame."""
+        return len(self.images) == 1 and bool(np.ptp(self.courses) == 0)
+
     def add_to(
         self,
         start: int,
@@ -60,7 +65,7 @@ class Correction:
                 out[outside] = level[outside]
         courses = self.courses[:, first - self.window.start : last - self.window.start]
         images = self.images.reshape(len(self.images), -1)[:, pixels]
-        if len(images) == 1 and np.ptp(courses) == 0:
+        if self.is_constant:
             added = courses[0, 0] * images
         else:
             added = np.matmul(courses.T, images, out=scratch("fused", out[inside].shape))

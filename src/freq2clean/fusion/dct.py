@@ -20,6 +20,8 @@ from freq2clean.fusion.windows import Window, check_windows, plan_windows
 
 __all__ = ["Dct"]
 
+_NO_WEIGHT = 1e-12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dct(Method):
@@ -134,19 +136,24 @@ class _DctPlan(Plan):
         self.jobs = [Job(w, self._project(w, n_frames, method.raw_average)) for w in windows]
 
     def _project(self, window: Window, n_frames: int, average: int) -> tuple[Projection, ...]:
+        """The residual of the averages, and what averaging takes off the denoised recording."""
         if average == 1:
             return (Projection("residual", window.start, self._basis),)
         start, weights = average_weights(self._basis, window, n_frames=n_frames, average=average)
+        lost = weights.copy()
+        inside = slice(window.start - start, window.stop - start)
+        lost[:, inside] -= self._basis
+        n_used = 1 + int(np.flatnonzero(np.abs(weights).max(axis=1) > _NO_WEIGHT).max(initial=0))
         return (
-            Projection("residual", start, weights),
-            Projection("denoised", start, weights),
-            Projection("denoised", window.start, self._basis),
+            Projection("residual", start, weights[:n_used]),
+            Projection("denoised", start, lost),
         )
 
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
-        residual, *averaged = (p.images(shape) for p in job.projections)
-        if averaged:
-            residual = residual + averaged[0] - averaged[1]
+        residual, *lost = (p.images(shape) for p in job.projections)
+        if lost:
+            lost[0][: len(residual)] += residual
+            residual = lost[0]
         spectrum = dctn(residual, axes=(1, 2), norm="ortho", workers=-1)
         images = idctn(self._weights * spectrum, axes=(1, 2), norm="ortho", workers=-1)
         return Correction.of(job.window, self._basis, images)

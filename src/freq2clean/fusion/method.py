@@ -222,7 +222,8 @@ class Fusion:
             if level is not target:
                 target[...] = level
 
-        over_pixels(add_pixels, n_pixels)
+        one_sweep = len(self.corrections) == 1 and self.corrections[0].is_constant
+        over_pixels(add_pixels, n_pixels, one_sweep=one_sweep)
         self._masked.blank(first_frame, fused)
         return result
 

@@ -41,8 +41,10 @@ def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
     [[3, 2]]
     """
     missing = np.zeros(block.shape[:2], np.bool_)
-    sample = block[:, :, :: max(1, block.shape[2] // _SAMPLES_PER_ROW)]
-    frames, rows = np.nonzero(np.all(sample == 0, axis=2))
+    frames, rows = np.nonzero(block[:, :, 0] == 0)
+    for column in range(1, block.shape[2], max(1, block.shape[2] // _SAMPLES_PER_ROW)):
+        still_zero = block[frames, rows, column] == 0
+        frames, rows = frames[still_zero], rows[still_zero]
     empty = [not block[frame, row].any() for frame, row in zip(frames, rows, strict=True)]
     for frame in np.unique(frames[empty]):
         missing[frame] = _missing_rows_of(block[frame])

@@ -20,7 +20,7 @@ from freq2clean.fusion.scale import Scale
 __all__ = ["Projection", "accumulate"]
 
 _FEW_ROWS = 8
-_RUN_FRAMES = 32
+_RUN_FRAMES = 64
 
 
 @dataclass(eq=False)
@@ -142,7 +142,7 @@ def accumulate(
             if projection.source in holes:
                 projection._n_missing[pixels] += holes[projection.source][frames].sum(axis=0)
 
-    over_pixels(add_pixels, n_pixels)
+    over_pixels(add_pixels, n_pixels, one_sweep=all(_is_plain(w) for _, _, w in active))
     if any(bad.any() for _, bad in not_a_number):
         mask = np.zeros(x.shape, np.bool_)
         for pixels, bad in not_a_number:
@@ -152,16 +152,20 @@ def accumulate(
 
 def _weighted_sum(weights: NDArray[np.float32], values: NDArray[Any]) -> NDArray[Any]:
     """``weights @ values``; plain sums in runs so short that those of 16-bit integers are exact."""
-    if len(weights) == 1 and np.ptp(weights) == 0:
-        total = np.zeros((1, values.shape[1]))
-        for first in range(0, len(values), _RUN_FRAMES):
-            run = values[first : first + _RUN_FRAMES]
-            with np.errstate(invalid="ignore"):
-                total += np.add.reduce(run, axis=0, dtype=np.float32)
-        total *= weights[0, 0]
-        return total
+    if _is_plain(weights):
+        with np.errstate(invalid="ignore"):
+            runs = [
+                np.add.reduce(values[first : first + _RUN_FRAMES], axis=0, dtype=np.float32)
+                for first in range(0, len(values), _RUN_FRAMES)
+            ]
+            total: NDArray[Any] = np.sum(runs, axis=0, dtype=np.float64) if runs[1:] else runs[0]
+            return np.multiply(weights[0, 0], total[None])
     with np.errstate(invalid="ignore"):
         return np.matmul(weights, values, out=scratch("sum", (len(weights), values.shape[1])))
+
+
+def _is_plain(weights: NDArray[np.float32]) -> bool:
+    return len(weights) == 1 and bool(np.ptp(weights) == 0)
 
 
 def _sources(

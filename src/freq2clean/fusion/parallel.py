@@ -26,12 +26,15 @@ _lock = threading.Lock()
 _limits: list[Any] = []
 
 
-def over_pixels(function: Callable[[slice], None], n_pixels: int) -> None:
-    """Call ``function`` on slices that cover ``range(n_pixels)``, each small enough for a cache."""
-    tasks = [
-        slice(first, min(first + _PIXELS_PER_TASK, n_pixels))
-        for first in range(0, n_pixels, _PIXELS_PER_TASK)
-    ]
+def over_pixels(
+    function: Callable[[slice], None], n_pixels: int, *, one_sweep: bool = False
+) -> None:
+    """Call ``function`` on slices that cover ``range(n_pixels)``.
+
+    They are small enough for a cache; or, where each value is looked at once, as long as can be.
+    """
+    size = max(_PIXELS_PER_TASK, -(-n_pixels // _n_threads())) if one_sweep else _PIXELS_PER_TASK
+    tasks = [slice(first, min(first + size, n_pixels)) for first in range(0, n_pixels, size)]
     if len(tasks) == 1:
         function(tasks[0])
         return
@@ -51,9 +54,14 @@ def scratch(name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def _n_threads() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
-    return ThreadPoolExecutor(len(affinity(0)) if affinity else os.cpu_count() or 1)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_n_threads())
 
 
 @cache
