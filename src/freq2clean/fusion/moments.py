@@ -154,12 +154,13 @@ def _weighted_sum(weights: NDArray[np.float32], values: NDArray[Any]) -> NDArray
     """``weights @ values``; plain sums in runs so short that those of 16-bit integers are exact."""
     if _is_plain(weights):
         with np.errstate(invalid="ignore"):
-            runs = [
+            runs: list[NDArray[Any]] = [
                 np.add.reduce(values[first : first + _RUN_FRAMES], axis=0, dtype=np.float32)
                 for first in range(0, len(values), _RUN_FRAMES)
             ]
-            total: NDArray[Any] = np.sum(runs, axis=0, dtype=np.float64) if runs[1:] else runs[0]
-            return np.multiply(weights[0, 0], total[None])
+        total = runs[0] if len(runs) == 1 else np.asarray(np.sum(runs, axis=0, dtype=np.float64))
+        total *= weights[0, 0]
+        return total[None]
     with np.errstate(invalid="ignore"):
         return np.matmul(weights, values, out=scratch("sum", (len(weights), values.shape[1])))
 
