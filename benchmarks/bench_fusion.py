@@ -119,7 +119,7 @@ def main(n_frames: int, size: int) -> None:
         for name, value in seconds.items()
     ]
     head = ("path", "seconds", "x floor", "faster than NumPy `fft`", "than SciPy `fft`")
-    print(table((*head, "than full `dct`", "than it on one core"), rows))
+    print(table((*head, "than full `dct`, all cores", "than full `dct`, one core"), rows))
 
 
 if __name__ == "__main__":
