@@ -77,7 +77,8 @@ def main(n_frames: int, size: int) -> None:
         f"{n_frames} x {size} x {size} at -5.5 dB unless said otherwise, means over seeds "
         f"{', '.join(map(str, SEEDS))}; PSNR with the\n99.9 % quantile of the truth as data range, "
         "in brackets on the 5 % of pixels that vary most; SSIM3D by the\nstudy's convention. The "
-        f"study's `fft` matches by histogram. Written by `python benchmarks/quality.py {n_frames} {size}`."
+        "study's `fft` matches by histogram. Written by "
+        f"`python benchmarks/quality.py {n_frames} {size}`."
     ]
     for name, methods in found.items():
         rows = [
