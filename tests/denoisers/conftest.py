@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from freq2clean.denoisers import DENOISERS
 from freq2clean.simulation.simulator import simulate
+
+pytest.register_assert_rewrite("tests.denoisers.suite")
 
 
 def psnr(truth, recording):
@@ -33,6 +34,11 @@ def noisy():
     return (40 * rng.poisson(light) + 100).astype(np.uint16)
 
 
-@pytest.fixture(params=list(DENOISERS))
-def denoiser(request):
-    return DENOISERS[request.param]()
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """PyTorch on one thread: tests run beside each other."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

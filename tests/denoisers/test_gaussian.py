@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from scipy.fft import dct, dctn
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from tests.denoisers.suite import DenoiserSuite
 
 from freq2clean.denoisers.gaussian import Gaussian, estimated_risks
 from freq2clean.errors import InputError
 from freq2clean.simulation.simulator import simulate
+
+
+class TestGaussian(DenoiserSuite):
+    denoiser = Gaussian()
 
 
 @pytest.mark.parametrize(

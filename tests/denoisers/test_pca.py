@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
+from tests.denoisers.suite import DenoiserSuite
 
 from freq2clean.denoisers.noise import survey
 from freq2clean.denoisers.pca import PCA, optimal_weights
 from freq2clean.errors import InputError
 from freq2clean.simulation.simulator import simulate
+
+
+class TestPCA(DenoiserSuite):
+    denoiser = PCA()
 
 
 def one_patch(n_frames, seed=0, side=16):

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
-from freq2clean.denoisers.contract import Denoiser, Model
+from freq2clean.denoisers.contract import Denoised, Denoiser, Model
+from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.denoisers.gaussian import Gaussian
 from freq2clean.denoisers.pca import PCA
 from freq2clean.errors import InputError
 
-__all__ = ["DENOISERS", "PCA", "Denoiser", "Gaussian", "Model", "get_denoiser"]
+__all__ = [
+    "DENOISERS",
+    "PCA",
+    "DeepCAD",
+    "Denoised",
+    "Denoiser",
+    "Gaussian",
+    "Model",
+    "get_denoiser",
+    "load_model",
+]
 
-DENOISERS: dict[str, type[Denoiser]] = {kind.name: kind for kind in (Gaussian, PCA)}
+DENOISERS: dict[str, type[Denoiser]] = {kind.name: kind for kind in (Gaussian, PCA, DeepCAD)}
 
 
 def get_denoiser(name: str, /, **options: Any) -> Denoiser:
@@ -28,6 +41,27 @@ def get_denoiser(name: str, /, **options: Any) -> Denoiser:
     >>> get_denoiser("gaussian", sigma_t_frames=2.0)
     Gaussian(sigma_t_frames=2.0, sigma_yx_pixels=None)
     """
+    return _kind(name, options)(**options)
+
+
+def load_model(name: str, path: str | Path, /, **options: Any) -> Model:
+    """The model of the denoiser of that name that was saved in a file.
+
+    Parameters
+    ----------
+    **options
+        Of prediction, to replace those that the model was saved with.
+
+    Raises
+    ------
+    InputError
+        If there is no such denoiser, the file is none of its models, or an option is not one of
+        prediction.
+    """
+    return _kind(name, options).load(path, **options)
+
+
+def _kind(name: str, options: Mapping[str, Any]) -> type[Denoiser]:
     if name not in DENOISERS:
         raise InputError(f"no denoiser is called {name!r}; choose from {', '.join(DENOISERS)}")
     kind = DENOISERS[name]
@@ -37,4 +71,4 @@ def get_denoiser(name: str, /, **options: Any) -> Denoiser:
         raise InputError(
             f"{name} has no option {', '.join(unknown)}; its options are {', '.join(known)}"
         )
-    return kind(**options)
+    return kind

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.errors import InputError
+from freq2clean.errors import InputError, MissingExtraError
 from freq2clean.fusion.survey import measured
 from freq2clean.recordings.contract import Metadata, Recording
 
 __all__ = [
     "BLOCK_FRAMES",
+    "Denoised",
     "Denoiser",
     "Frames",
     "Model",
     "Progress",
+    "Read",
     "blocks_of",
+    "bridge",
     "check",
     "valid_frames",
 ]
@@ -29,6 +34,9 @@ BLOCK_FRAMES = 64
 
 Progress = Callable[[int, int], None]
 """Called with the work done and the work in all, in the same unit."""
+
+Read = Callable[[int, int], NDArray[np.float32]]
+"""Gives frames from the first to the one before the second number."""
 
 
 class Frames(Protocol):
@@ -52,10 +60,22 @@ class Denoiser(ABC):
         What the registry and the command line call it.
     extra : str or None
         The optional dependencies of freq2clean that it needs.
+    needs : tuple of str
+        The modules that the extra brings.
+    prediction_options : tuple of str
+        Options that may be given anew when a model is loaded; the others are the model's own.
+    least_frames : int
+        Fewest frames that it can be fitted to.
+    several : bool
+        Whether it can be fitted to more than one recording.
     """
 
     name: ClassVar[str]
     extra: ClassVar[str | None] = None
+    needs: ClassVar[tuple[str, ...]] = ()
+    prediction_options: ClassVar[tuple[str, ...]] = ()
+    least_frames: ClassVar[int] = 1
+    several: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, recording: Frames, /, *, progress: Progress | None = None) -> Model:
@@ -65,11 +85,52 @@ class Denoiser(ABC):
         ------
         InputError
             If the recording is not (T, Y, X), is empty, or is not of real numbers.
+        MissingExtraError
+            If the denoiser needs a library that is not installed.
         """
+
+    @classmethod
+    def load(cls, path: str | Path, /, **options: Any) -> Model:
+        """The model that `Model.save` wrote, with some options of prediction given anew.
+
+        Raises
+        ------
+        InputError
+            If the file is not one, or an option is the model's own.
+        MissingExtraError
+            If the denoiser needs a library that is not installed.
+        """
+        own = [option for option in options if option not in cls.prediction_options]
+        if own:
+            free = ", ".join(cls.prediction_options) or "none"
+            raise InputError(
+                f"{', '.join(own)}: fixed when {cls.name} was fitted; options that can be given "
+                f"with a fitted model are {free}"
+            )
+        cls.check_installed()
+        if not Path(path).is_file():
+            raise InputError(f"{path}: there is no such file; give a model that was saved")
+        model = cls._load(Path(path))
+        return replace(model, denoiser=replace(model.denoiser, **options))  # type: ignore[type-var]
+
+    @classmethod
+    @abstractmethod
+    def _load(cls, path: Path) -> Model:
+        """The model in this file, which exists."""
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Raise MissingExtraError unless the libraries that this denoiser needs are there."""
+        missing = [module for module in cls.needs if find_spec(module) is None]
+        if missing:
+            raise MissingExtraError(
+                f"{cls.name} needs {' and '.join(missing)}; install with "
+                f'pip install "freq2clean[{cls.extra}]"'
+            )
 
 
 class Model(ABC):
-    """A fitted denoiser.
+    """A fitted denoiser; subclasses are frozen dataclasses.
 
     Attributes
     ----------
@@ -84,7 +145,17 @@ class Model(ABC):
     def findings(self) -> Mapping[str, Any]:
         """What was learned, in words and numbers that JSON can hold."""
 
-    def predict(self, recording: Frames, /) -> Recording:
+    @abstractmethod
+    def save(self, path: str | Path, /) -> None:
+        """Write the model for `Denoiser.load`, all of it or nothing.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+
+    def predict(self, recording: Frames, /) -> Denoised:
         """The denoised recording: float32, same shape and scale, computed as it is read.
 
         NaN in gives NaN out at that value only; lines that the detector dropped are filled.
@@ -96,22 +167,34 @@ class Model(ABC):
         """
         check(recording)
         self._check_fits(recording)
-        return _Denoised(self, recording)
+        return Denoised(self, recording)
 
     @abstractmethod
     def _check_fits(self, recording: Frames) -> None:
         """Raise InputError if the model cannot be used on this recording."""
 
     @abstractmethod
-    def _frames(self, recording: Frames, start: int, stop: int) -> NDArray[np.float32]:
-        """Denoised frames ``start`` to ``stop``; reads what it needs around them."""
+    def _reader(self, recording: Frames, notes: list[str]) -> Read:
+        """What gives denoised frames of this recording; reads what it needs around them.
+
+        It may be called from several threads, and adds to the notes what a user should know.
+        """
 
 
-class _Denoised(Recording):
+class Denoised(Recording):
+    """What `Model.predict` gives.
+
+    Attributes
+    ----------
+    notes : list of str
+        What had to be done while frames were read, in plain words.
+    """
+
     def __init__(self, model: Model, source: Frames) -> None:
         known = getattr(source, "metadata", None) or Metadata()
         options = asdict(model.denoiser)  # type: ignore[call-overload]
-        self._model, self._source = model, source
+        self.notes: list[str] = []
+        self._denoise = model._reader(source, self.notes)
         self.name = f"{getattr(source, 'name', 'recording')} ({model.denoiser.name})"
         self.shape = source.shape[0], source.shape[1], source.shape[2]
         self.dtype = np.dtype(np.float32)
@@ -127,7 +210,7 @@ class _Denoised(Recording):
         )
 
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
-        return self._model._frames(self._source, start, stop)
+        return self._denoise(start, stop)
 
 
 def check(recording: Frames) -> None:
@@ -155,6 +238,20 @@ def valid_frames(block: NDArray[Any], /) -> NDArray[np.float32]:
     if block.dtype.kind == "f":
         frames[~np.isfinite(frames)] = np.nan
     return frames
+
+
+def bridge(frames: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+    """Put the mean of the frames before and after where a value is missing, if they have it.
+
+    Zeros there would look like components of their own.
+    """
+    if not missing.any():
+        return
+    total, count = np.zeros_like(frames), np.zeros(frames.shape, np.int8)
+    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:])):
+        total[here] += frames[there]
+        count[here] += ~missing[there]
+    frames[missing] = (total[missing] / np.maximum(count[missing], 1)).astype(np.float32)
 
 
 def blocks_of(start: int, stop: int, length: int = BLOCK_FRAMES) -> Iterator[tuple[int, int]]:

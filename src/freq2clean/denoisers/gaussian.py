@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,10 +18,12 @@ from freq2clean.denoisers.contract import (
     Frames,
     Model,
     Progress,
+    Read,
     blocks_of,
     check,
     valid_frames,
 )
+from freq2clean.denoisers.files import load_arrays, save_arrays
 from freq2clean.errors import InputError
 
 __all__ = ["Gaussian", "GaussianModel"]
@@ -99,6 +103,11 @@ class Gaussian(Denoiser):
         }
         return GaussianModel(self, widths_t[best_t], widths_yx[best_yx], curve)
 
+    @classmethod
+    def _load(cls, path: Path) -> GaussianModel:
+        about, _ = load_arrays(path, cls.name)
+        return GaussianModel(cls(**about.pop("options")), **about)
+
 
 @dataclass(frozen=True)
 class GaussianModel(Model):
@@ -126,8 +135,15 @@ class GaussianModel(Model):
             "risk": dict(self.risk),
         }
 
+    def save(self, path: str | Path, /) -> None:
+        about = {"options": asdict(self.denoiser), **self.findings}
+        save_arrays(path, self.denoiser.name, about, {})
+
     def _check_fits(self, recording: Frames) -> None:
         """Widths suit any recording."""
+
+    def _reader(self, recording: Frames, notes: list[str]) -> Read:
+        return partial(self._frames, recording)
 
     def _frames(self, recording: Frames, start: int, stop: int) -> NDArray[np.float32]:
         n_frames, *frame_shape = recording.shape

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,10 +17,13 @@ from freq2clean.denoisers.contract import (
     Frames,
     Model,
     Progress,
+    Read,
     blocks_of,
+    bridge,
     check,
     valid_frames,
 )
+from freq2clean.denoisers.files import load_arrays, save_arrays
 from freq2clean.denoisers.noise import Mixing, survey
 from freq2clean.denoisers.patches import PatchGrid, PatchMoments
 from freq2clean.errors import InputError
@@ -98,7 +103,7 @@ class PCA(Denoiser):
             seen = np.zeros(strip.frame_shape, np.bool_)
             for start, stop in blocks_of(0, n_frames):
                 scaled, missing = _scaled(recording[start:stop], rows, level, noise_sd)
-                _bridge(scaled, missing)
+                bridge(scaled, missing)
                 moments.add(scaled)
                 seen |= ~missing.all(axis=0)
                 if progress is not None:
@@ -110,6 +115,23 @@ class PCA(Denoiser):
                 if parts is not None:
                     patches.append(PatchComponents(first_row + row, column, *parts))
         return PCAModel(self, grid, mean, found.noise_sd, patches)
+
+    @classmethod
+    def _load(cls, path: Path) -> PCAModel:
+        about, arrays = load_arrays(path, cls.name)
+        denoiser = cls(**about["options"])
+        mean, noise_sd = arrays["mean"], arrays["noise_sd"]
+        grid = PatchGrid(mean.shape, denoiser.patch_pixels)
+        ends = np.cumsum(arrays["n_components"])[:-1]
+        analysis, synthesis, weights = (
+            np.split(arrays[name], ends) for name in ("analysis", "synthesis", "weights")
+        )
+        places = zip(arrays["row"].tolist(), arrays["column"].tolist(), strict=True)
+        patches = [
+            PatchComponents(*place, a, np.ascontiguousarray(s.T), w)
+            for place, a, s, w in zip(places, analysis, synthesis, weights, strict=True)
+        ]
+        return PCAModel(denoiser, grid, mean, noise_sd, patches)
 
     def _shrink(
         self, gram: NDArray[np.float32], n_samples: int, n_pixels: int, mixing: Mixing | None
@@ -215,12 +237,33 @@ class PCAModel(Model):
             "median_noise_sd": float(np.median(self.noise_sd)),
         }
 
+    def save(self, path: str | Path, /) -> None:
+        def joined(parts: list[NDArray[np.float32]], width: int) -> NDArray[np.float32]:
+            return np.concatenate([np.empty((0, width), np.float32), *parts])
+
+        n_pixels = self.grid.patch_pixels**2
+        arrays: dict[str, NDArray[Any]] = {
+            "mean": self.mean,
+            "noise_sd": self.noise_sd,
+            "row": np.array([p.row for p in self.patches], np.int64),
+            "column": np.array([p.column for p in self.patches], np.int64),
+            "n_components": np.array([p.weights.size for p in self.patches], np.int64),
+            "analysis": joined([p.analysis for p in self.patches], n_pixels),
+            "synthesis": joined([p.synthesis.T for p in self.patches], n_pixels),
+            "weights": joined([p.weights[:, None] for p in self.patches], 1)[:, 0],
+        }
+        about = {"options": asdict(self.denoiser)}
+        save_arrays(path, self.denoiser.name, about, arrays)
+
     def _check_fits(self, recording: Frames) -> None:
         if tuple(recording.shape[1:]) != self.grid.frame_shape:
             raise InputError(
                 f"the components are those of frames of {self.grid.frame_shape} pixels, and these "
                 f"have {tuple(recording.shape[1:])}; fit to a recording of the same field"
             )
+
+    def _reader(self, recording: Frames, notes: list[str]) -> Read:
+        return partial(self._frames, recording)
 
     @one_blas_thread()
     def _frames(self, recording: Frames, start: int, stop: int) -> NDArray[np.float32]:
@@ -266,17 +309,3 @@ def _scaled(
     frames /= noise_sd
     frames[missing] = 0
     return frames, missing
-
-
-def _bridge(frames: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
-    """Put the mean of the frames before and after where a value is missing, if they have it.
-
-    Zeros there would look like components of their own.
-    """
-    if not missing.any():
-        return
-    total, count = np.zeros_like(frames), np.zeros(frames.shape, np.int8)
-    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:])):
-        total[here] += frames[there]
-        count[here] += ~missing[there]
-    frames[missing] = (total[missing] / np.maximum(count[missing], 1)).astype(np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from freq2clean.errors import InputError, OutputError
+from freq2clean.errors import InputError
 from freq2clean.recordings import Metadata, Recording, cast, create, fingerprint, target_dtype
+from freq2clean.recordings.small_files import whole_file
 from freq2clean.streaming import blocks, read_ahead, write_behind
 from freq2clean.version import __version__
 
@@ -113,19 +113,6 @@ def save(
             if progress:
                 progress(stop, n_frames)
     return saved
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write a small file under, which then replaces ``path``: all of it or nothing."""
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.partial{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} could not be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def provenance(how: Mapping[str, Any], inputs: Sequence[Recording]) -> dict[str, Any]:
