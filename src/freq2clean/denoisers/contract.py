@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,8 +66,6 @@ class Denoiser(ABC):
         Options that may be given anew when a model is loaded; the others are the model's own.
     least_frames : int
         Fewest frames that it can be fitted to.
-    several : bool
-        Whether it can be fitted to more than one recording.
     """
 
     name: ClassVar[str]
@@ -75,7 +73,6 @@ class Denoiser(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     prediction_options: ClassVar[tuple[str, ...]] = ()
     least_frames: ClassVar[int] = 1
-    several: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, recording: Frames, /, *, progress: Progress | None = None) -> Model:
@@ -88,6 +85,41 @@ class Denoiser(ABC):
         MissingExtraError
             If the denoiser needs a library that is not installed.
         """
+
+    def train(
+        self,
+        recordings: Sequence[Frames],
+        path: str | Path,
+        /,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> Model:
+        """Fit to recordings and save the model.
+
+        Parameters
+        ----------
+        recordings : sequence of arrays or recordings (T, Y, X)
+        path : path
+            Where to write; a denoiser that trains for long writes there as it goes on.
+        resume : bool
+            Go on with what stands there.
+        progress : callable, optional
+
+        Raises
+        ------
+        InputError
+            As `fit`, or if the denoiser takes one recording only, or cannot be resumed.
+        OutputError
+            If the model cannot be written.
+        """
+        if len(recordings) != 1:
+            raise InputError(f"{self.name} is fitted to one recording; {len(recordings)} are given")
+        if resume:
+            raise InputError(f"{self.name} is fitted in one go; leave resume away")
+        model = self.fit(recordings[0], progress=progress)
+        model.save(path)
+        return model
 
     @classmethod
     def load(cls, path: str | Path, /, **options: Any) -> Model:

@@ -5,5 +5,16 @@ from freq2clean.pipeline.evaluating import evaluate
 from freq2clean.pipeline.fusing import FuseResult, fuse
 from freq2clean.pipeline.inspecting import inspect
 from freq2clean.pipeline.simulating import simulate
+from freq2clean.pipeline.training import TrainResult, train
 
-__all__ = ["DenoiseResult", "FuseResult", "denoise", "evaluate", "fuse", "inspect", "simulate"]
+__all__ = [
+    "DenoiseResult",
+    "FuseResult",
+    "TrainResult",
+    "denoise",
+    "evaluate",
+    "fuse",
+    "inspect",
+    "simulate",
+    "train",
+]

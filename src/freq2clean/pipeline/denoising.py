@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class DenoiseResult:
-    """What `denoise` wrote, and what the denoiser learned."""
+    """What `denoise` wrote, what the denoiser learned, and what had to be done on the way."""
 
     path: str
     shape: tuple[int, int, int]
@@ -32,6 +32,7 @@ class DenoiseResult:
     n_clipped: int
     parameters: dict[str, Any]
     findings: dict[str, Any]
+    notes: list[str]
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def denoise(
     /,
     *,
     model: str = "gaussian",
+    checkpoint: str | Path | None = None,
     out: str | Path | None = None,
     dtype: str = "float32",
     compression: str | None = None,
@@ -57,19 +59,22 @@ def denoise(
     progress: Progress | None = None,
     **options: Any,
 ) -> NDArray[np.float32] | DenoiseResult:
-    """Denoise a recording with a model that needs no training data.
+    """Denoise a recording, with a model fitted to it or with one that was trained before.
 
     Parameters
     ----------
     raw : array-like (T, Y, X), path or Recording
-    model : "gaussian" or "pca"
-        A Gaussian in space and time whose widths are chosen from the data, or a local PCA.
+    model : "gaussian", "pca" or "deepcad"
+        A Gaussian in space and time whose widths are chosen from the data, a local PCA, or the
+        network of DeepCAD-RT (extra ``torch``), which takes long to train.
+    checkpoint : path, optional
+        A model that `train` wrote, or one of the public DeepCAD-RT package. Nothing is fitted.
     out : path, optional
         Where to write; without it, the array is returned.
     dtype, compression, channel, plane, memory, progress
         As in `fuse`.
     **options
-        Of the model.
+        Of the model; with a checkpoint, those that concern prediction.
 
     Returns
     -------
@@ -82,23 +87,26 @@ def denoise(
     >>> bool(denoise(raw).std() < 0.5 * raw.std())
     True
     """
-    from freq2clean.denoisers import get_denoiser
+    from freq2clean.denoisers import get_denoiser, load_model
 
-    denoiser = get_denoiser(model, **options)
     check_file_options(out, dtype=dtype, compression=compression)
     memory_bytes = parse_bytes(memory)
+    loaded = None if checkpoint is None else load_model(model, checkpoint, **options)
+    denoiser = get_denoiser(model, **options) if loaded is None else loaded.denoiser
     began = time.perf_counter()
     with ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
         if out is not None:
             check_target(out, inputs=[recording, raw], compression=compression)
             target_dtype(dtype, recording.dtype)
-        fit, write = _halves(progress)
-        fitted = denoiser.fit(recording, progress=fit)
+        fit, write = _halves(progress) if loaded is None else (None, progress)
+        fitted = loaded or denoiser.fit(recording, progress=fit)
         denoised = fitted.predict(recording)
         if out is None:
             return denoised[:]
         parameters = {"model": model, **options}
+        if checkpoint is not None:
+            parameters["checkpoint"] = Path(checkpoint).name
         saved = save(
             denoised,
             Target(out, dtype, compression),
@@ -112,6 +120,7 @@ def denoise(
         **asdict(saved),
         parameters=parameters,
         findings=dict(fitted.findings),
+        notes=denoised.notes,
         seconds=time.perf_counter() - began,
     )
 

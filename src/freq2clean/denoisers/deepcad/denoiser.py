@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -94,7 +94,6 @@ class DeepCAD(Denoiser):
         "device", "mixed_precision", "tile_t", "tile_yx", "halo", "tiles_per_batch", "calibrate",
     )  # fmt: skip
     least_frames: ClassVar[int] = 2
-    several: ClassVar[bool] = True
 
     patch_t: int = 150
     patch_y: int = 150
@@ -189,6 +188,20 @@ class DeepCAD(Denoiser):
             progress=progress,
         )
         return DeepCADModel(self, state)
+
+    def train(
+        self,
+        recordings: Sequence[Frames],
+        path: str | Path,
+        /,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> DeepCADModel:
+        """Fit to recordings; the model is written after every epoch."""
+        model = self.fit(*recordings, checkpoint=path, resume=resume, progress=progress)
+        model.save(path)
+        return model
 
     @classmethod
     def _load(cls, path: Path) -> DeepCADModel:
