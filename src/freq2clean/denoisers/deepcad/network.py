@@ -17,6 +17,7 @@ N_LEVELS = 4
 SIDE_MULTIPLE = 2 ** (N_LEVELS - 1)
 """Sides of inputs that are multiples of it are halved and doubled without a remainder."""
 LEAST_SIDE = SIDE_MULTIPLE
+_SMALL_ON_CPU = 20480  # channels x frames x rows, as in ConvParams::use_mkldnn
 
 
 class Network(nn.Module):
@@ -82,7 +83,7 @@ class _Decoder(nn.Module):
     def forward(self, skip: Tensor, below: Tensor) -> Tensor:
         first = self.basic_module.SingleConv1.conv
         of_skip, of_below = torch.split(first.weight, [skip.shape[1], below.shape[1]], dim=1)
-        x = functional.conv3d(skip, of_skip, first.bias, padding=1)
+        x = _convolve(skip, of_skip, first.bias)
         x = x + _convolve_upsampled(below, of_below, skip.shape[2:])
         out: Tensor = self.basic_module.SingleConv2(functional.relu_(x))
         return out
@@ -105,7 +106,18 @@ class _SingleConv(nn.Module):
         self.conv = nn.Conv3d(n_in, n_out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu_(self.conv(x))
+        return functional.relu_(_convolve(x, self.conv.weight, self.conv.bias))
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A 3 x 3 x 3 convolution of the same size.
+
+    On CPUs PyTorch has a slow routine for single small inputs; beside an empty one they are
+    spared it.
+    """
+    if x.device.type == "cpu" and len(x) == 1 and x[0, ..., 0].numel() <= _SMALL_ON_CPU:
+        return functional.conv3d(torch.cat([x, torch.zeros_like(x)]), weight, bias, padding=1)[:1]
+    return functional.conv3d(x, weight, bias, padding=1)
 
 
 def _convolve_upsampled(x: Tensor, weight: Tensor, size: torch.Size) -> Tensor:
@@ -115,7 +127,7 @@ def _convolve_upsampled(x: Tensor, weight: Tensor, size: torch.Size) -> Tensor:
     taps does the same in 8 / 27 of the work, and nothing upsampled is ever stored.
     """
     if [2 * side for side in x.shape[2:]] != list(size):
-        return functional.conv3d(functional.interpolate(x, size=size), weight, padding=1)
+        return _convolve(functional.interpolate(x, size=size), weight)
     sums = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
     doubled = torch.einsum("oityx,at,by,cx->ioabc", weight, sums, sums, sums)
     doubled = doubled.contiguous(memory_format=torch.channels_last_3d)
