@@ -133,3 +133,7 @@ class Sink(Writer):
     @abstractmethod
     def close(self) -> None:
         """Write what is left and release the file."""
+
+    def finished_files(self) -> list[Path]:
+        """Of a format with many files, those that were finished since this was last called."""
+        return []

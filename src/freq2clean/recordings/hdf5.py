@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,53 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings.axes import NAMELESS
-from freq2clean.recordings.contract import Metadata, Recording, Sink
-from freq2clean.recordings.memory import ArrayRecording
+from freq2clean.recordings.contract import Metadata, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items, to_json
+from freq2clean.recordings.stored import StoredArray, listed, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
 
-__all__ = ["Hdf5Recording", "Hdf5Sink", "open_hdf5"]
+__all__ = ["Hdf5Sink", "open_hdf5"]
 
 DEFAULT_DATASET = "/recording"
 
 
-def open_hdf5(
-    path: Path, inside: str = "", *, channel: int | None = None, plane: int | None = None
-) -> Recording:
-    """Recording of an HDF5 dataset."""
-    return Hdf5Recording(path, inside, channel=channel, plane=plane)
+@opener
+def open_hdf5(path: Path, inside: str) -> StoredArray:
+    """A dataset of an HDF5 file, which stays open until the recording is closed."""
+    import h5py
 
-
-class Hdf5Recording(ArrayRecording):
-    """A recording in an HDF5 dataset, which stays open until it is closed."""
-
-    def __init__(
-        self, path: Path, inside: str, *, channel: int | None = None, plane: int | None = None
-    ) -> None:
-        import h5py
-
+    with ExitStack() as stack:
         try:
-            self._file = h5py.File(path, "r")
+            file = stack.enter_context(h5py.File(path, "r"))
         except OSError as error:
             raise InputError(f"{path} cannot be read as HDF5: {error}") from None
-        try:
-            dataset = _dataset(self._file, str(path), inside)
-            super().__init__(
-                dataset,
-                name=f"{path}::{dataset.name}",
-                channel=channel,
-                plane=plane,
-                metadata=metadata_from({**self._file.attrs, **dataset.attrs}),
-            )
-        except BaseException:
-            self._file.close()
-            raise
-        self.paths = (path,)
-
-    def close(self) -> None:
-        super().close()
-        self._file.close()
+        dataset = _dataset(file, str(path), inside)
+        return StoredArray(
+            dataset,
+            name=f"{path}::{dataset.name}",
+            metadata=metadata_from({**file.attrs, **dataset.attrs}),
+            close=stack.pop_all().close,
+        )
 
 
 def _dataset(file: Any, name: str, inside: str) -> Any:
@@ -67,21 +47,8 @@ def _dataset(file: Any, name: str, inside: str) -> Any:
     if inside:
         if isinstance(file.get(inside), h5py.Dataset):
             return file[inside]
-        raise InputError(f"{name} has no dataset {inside}; it has {_listed(_datasets(file))}")
-    datasets = _datasets(file)
-    movies = [one for one in datasets if one.ndim == 3] or [
-        one for one in datasets if one.ndim in NAMELESS
-    ]
-    if len(movies) == 1:
-        return movies[0]
-    if not movies:
-        raise InputError(
-            f"{name} holds no dataset of three axes (T, Y, X); it has {_listed(datasets)}"
-        )
-    raise InputError(
-        f"{name} holds several datasets, {_listed(movies)}: say which, as in "
-        f"{name}::{movies[0].name}"
-    )
+        raise InputError(f"{name} has no dataset {inside}; it has {listed(_datasets(file))}")
+    return lone_movie(_datasets(file), kind="dataset", name=name, separator="::")
 
 
 def _datasets(file: Any) -> list[Any]:
@@ -90,10 +57,6 @@ def _datasets(file: Any) -> list[Any]:
     found: list[Any] = []
     file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
     return [one for one in found if one.dtype.kind in "iufcb"]
-
-
-def _listed(datasets: list[Any]) -> str:
-    return ", ".join(f"{one.name} {one.shape} {one.dtype}" for one in datasets[:12]) or "none"
 
 
 class Hdf5Sink(Sink):

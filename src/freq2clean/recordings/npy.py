@@ -11,28 +11,19 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings.contract import Metadata, Recording, Sink
-from freq2clean.recordings.memory import ArrayRecording
+from freq2clean.recordings.contract import Metadata, Sink
 from freq2clean.recordings.pixels import map_bytes
 from freq2clean.recordings.provenance import metadata_from, metadata_items
+from freq2clean.recordings.stored import StoredArray, opener
 
 __all__ = ["NpySink", "open_npy"]
 
 
-def open_npy(
-    path: Path, inside: str = "", *, channel: int | None = None, plane: int | None = None
-) -> Recording:
-    """Recording of a .npy file, in C or Fortran order."""
+@opener
+def open_npy(path: Path, inside: str) -> StoredArray:
+    """The array of a .npy file, in C or Fortran order."""
     array = _Mapped(path)
-    recording = ArrayRecording(
-        array,
-        name=str(path),
-        channel=channel,
-        plane=plane,
-        metadata=_metadata(path, array.offset + array.nbytes),
-    )
-    recording.paths = (path,)
-    return recording
+    return StoredArray(array, str(path), _metadata(path, array.offset + array.nbytes))
 
 
 class _Mapped:

@@ -9,7 +9,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["put_in_place", "sync"]
+from freq2clean.recordings.flushing import flush
+
+__all__ = ["put_in_place"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -17,21 +19,17 @@ _RENAME_EXCHANGE = 2
 
 def put_in_place(temporary: Path, target: Path) -> None:
     """Give a finished file or directory the target's name, and remove what had it."""
+    old = None
     if not (temporary.is_dir() and target.exists()):
         temporary.replace(target)
     elif _exchange(temporary, target):
-        shutil.rmtree(temporary)
+        old = temporary
     else:
-        _swap_in_two_steps(temporary, target)
+        old = _swap_in_two_steps(temporary, target)
     with suppress(OSError):
-        _sync(target.parent)
-
-
-def sync(path: Path) -> None:
-    """Have a file, or all files of a directory, on the disk before going on."""
-    for file in path.rglob("*") if path.is_dir() else ():
-        _sync(file)
-    _sync(path)
+        flush(target.parent)
+    if old:
+        shutil.rmtree(old)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -46,8 +44,8 @@ def _exchange(one: Path, other: Path) -> bool:
     return bool(rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
 
 
-def _swap_in_two_steps(temporary: Path, target: Path) -> None:
-    """For a moment no store has the target's name; never a partial one."""
+def _swap_in_two_steps(temporary: Path, target: Path) -> Path:
+    """Where the old store is now. For a moment none has the target's name; never a partial one."""
     old = temporary.with_suffix(".replaced")
     target.rename(old)
     try:
@@ -55,14 +53,4 @@ def _swap_in_two_steps(temporary: Path, target: Path) -> None:
     except BaseException:
         old.rename(target)
         raise
-    shutil.rmtree(old)
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return old

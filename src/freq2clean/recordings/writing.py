@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, OutputError
 from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
+from freq2clean.recordings.flushing import Flusher
 from freq2clean.recordings.formats import HDF5, WRITABLE, ZARR, Format, locate
 from freq2clean.recordings.pixels import pixel_dtype
-from freq2clean.recordings.swap import put_in_place, sync
+from freq2clean.recordings.swap import put_in_place
 
 __all__ = ["check_target", "create"]
 
@@ -124,6 +125,7 @@ def create(
         _check_space(target, frames * height * width * dtype.itemsize)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
     found = _format_to_write(path, compression)
+    flusher = Flusher(temporary)
     try:
         with _output_errors(path):
             sink = found.sink(
@@ -134,7 +136,7 @@ def create(
                 metadata or Metadata(),
                 compression,
             )
-        writer = _CheckedWriter(sink, str(path), (frames, height, width), dtype)
+        writer = _CheckedWriter(sink, flusher, str(path), (frames, height, width), dtype)
         try:
             yield writer
         except BaseException:
@@ -146,9 +148,10 @@ def create(
         writer.check_complete()
         with _output_errors(path):
             _verify(found, temporary, inside, writer)
-            sync(temporary)
+            flusher.finish()
             put_in_place(temporary, target)
     finally:
+        flusher.end()
         _remove(temporary)
 
 
@@ -156,13 +159,19 @@ class _CheckedWriter(Writer):
     """Lets only the frames through that were announced, and keeps the first and the last."""
 
     def __init__(
-        self, sink: Sink, name: str, shape: tuple[int, int, int], dtype: np.dtype[Any]
+        self,
+        sink: Sink,
+        flusher: Flusher,
+        name: str,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
     ) -> None:
         self.shape = shape
         self.dtype = dtype
         self.first: NDArray[Any] | None = None
         self.last: NDArray[Any] | None = None
         self._sink = sink
+        self._flusher = flusher
         self._name = name
         self._written = 0
 
@@ -181,6 +190,7 @@ class _CheckedWriter(Writer):
             return
         with _output_errors(self._name):
             self._sink.append(block)
+            self._flusher.wrote(block.nbytes, self._sink.finished_files())
         if self.first is None:
             self.first = block[0].copy()
         self.last = block[-1].copy()

@@ -9,65 +9,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings.axes import NAMELESS
-from freq2clean.recordings.contract import Metadata, Recording, Sink
-from freq2clean.recordings.memory import ArrayRecording
+from freq2clean.recordings.contract import Metadata, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items
+from freq2clean.recordings.stored import StoredArray, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
+from freq2clean.recordings.zarr_chunks import MappedChunks, has_plain_chunks
 
 __all__ = ["ZarrSink", "open_zarr"]
 
 _CHUNK_BYTES = 2**23
 
 
-def open_zarr(
-    path: Path, inside: str = "", *, channel: int | None = None, plane: int | None = None
-) -> Recording:
-    """Recording of a Zarr array."""
+@opener
+def open_zarr(path: Path, inside: str) -> StoredArray:
+    """The array that a Zarr store is, or the one that it holds."""
     import zarr
 
     try:
         node = zarr.open(path / inside, mode="r")
     except Exception as error:  # zarr raises its own, OSError, ValueError, KeyError by version
         raise InputError(f"{path / inside} cannot be read as Zarr: {error}") from error
-    array = node if isinstance(node, zarr.Array) else _lone(node, str(path / inside))
-    name = str(path / inside / array.path)
+    array: Any = node
+    if isinstance(node, zarr.Group):
+        members = [one for _, one in node.members(max_depth=None) if isinstance(one, zarr.Array)]
+        array = lone_movie(members, kind="array", name=str(path / inside), separator="")
     axes = "".join(str(axis).upper() for axis in _axis_names(array))
-    recording = ArrayRecording(
-        array,
-        name=name,
-        axes=axes if len(axes) == array.ndim and axes.endswith("YX") else None,
-        channel=channel,
-        plane=plane,
+    return StoredArray(
+        MappedChunks(array) if has_plain_chunks(array) else array,
+        name=str(path / inside / array.path),
         metadata=metadata_from(dict(array.attrs)),
+        axes=axes if len(axes) == array.ndim and axes.endswith("YX") else None,
     )
-    recording.paths = (path,)
-    return recording
 
 
 def _axis_names(array: Any) -> list[Any]:
     """Names that Zarr 3 or xarray keep."""
     names = getattr(array.metadata, "dimension_names", None)
     return list(names or array.attrs.get("_ARRAY_DIMENSIONS") or ())
-
-
-def _lone(group: Any, name: str) -> Any:
-    import zarr
-
-    arrays = [one for _, one in group.members(max_depth=None) if isinstance(one, zarr.Array)]
-    movies = [one for one in arrays if one.ndim == 3] or [
-        one for one in arrays if one.ndim in NAMELESS
-    ]
-    if len(movies) == 1:
-        return movies[0]
-    listed = ", ".join(f"{one.path} {one.shape} {one.dtype}" for one in (movies or arrays)[:12])
-    if not movies:
-        raise InputError(
-            f"{name} holds no array of three axes (T, Y, X); it has {listed or 'none'}"
-        )
-    raise InputError(
-        f"{name} holds several arrays, {listed}: say which, as in {name}/{movies[0].path}"
-    )
 
 
 class ZarrSink(Sink):
@@ -104,6 +82,8 @@ class ZarrSink(Sink):
         self._buffer = np.empty((self._chunk_frames, *shape[1:]), dtype)
         self._held = 0
         self._next = 0
+        self._path = path
+        self._finished: list[Path] = []
 
     def append(self, block: NDArray[Any]) -> None:
         """Write whole chunks, and hold what begins the next."""
@@ -124,6 +104,10 @@ class ZarrSink(Sink):
         finally:
             self._call.end()
 
+    def finished_files(self) -> list[Path]:
+        finished, self._finished = self._finished, []
+        return finished
+
     def _flush(self) -> None:
         self._write(self._buffer[: self._held])
         self._held = 0
@@ -132,4 +116,7 @@ class ZarrSink(Sink):
         if len(frames):
             place = slice(self._next, self._next + len(frames))
             self._call(self._array.__setitem__, place, frames)
+            key = self._array.metadata.encode_chunk_key((self._next // self._chunk_frames, 0, 0))
+            chunk = self._path / key
+            self._finished += [chunk, *chunk.parents[:2]]  # its folders c/0 and c/0/0 hold no other
             self._next += len(frames)

@@ -1,0 +1,62 @@
+"""Chunks of a Zarr array that lie on the disk as they are: mapped instead of read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.recordings.pixels import map_bytes
+
+__all__ = ["MappedChunks", "has_plain_chunks"]
+
+
+def has_plain_chunks(array: Any) -> bool:
+    """Whether every chunk is a local file that holds whole frames, neither coded nor reordered."""
+    from zarr.codecs import BytesCodec
+    from zarr.storage import LocalStore
+
+    return (
+        isinstance(array.store, LocalStore)
+        and array.ndim == 3
+        and array.chunks[1:] == array.shape[1:]
+        and isinstance(array.serializer, BytesCodec | None)
+        and not (array.shards or array.filters or array.compressors)
+        and array.order == "C"
+    )
+
+
+class MappedChunks:
+    """Frames of a Zarr array with plain chunks; those that zarr has to make up, zarr reads."""
+
+    def __init__(self, array: Any) -> None:
+        self.shape = array.shape
+        self.chunks = array.chunks
+        endian = getattr(array.serializer, "endian", None)
+        self.dtype = array.dtype.newbyteorder(endian.value) if endian else array.dtype
+        self._array = array
+
+    def __getitem__(self, key: tuple[slice]) -> NDArray[Any]:
+        (frames,) = key
+        numbers = range(frames.start // self.chunks[0], -(-frames.stop // self.chunks[0]))
+        parts = []
+        for number in numbers:
+            part = self._part(number, frames)
+            if part is None:
+                return np.asarray(self._array[key])
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _part(self, number: int, frames: slice) -> NDArray[Any] | None:
+        """Those of the frames that are in a chunk; None where its file is missing or not whole."""
+        first = number * self.chunks[0]
+        start, stop = max(frames.start - first, 0), min(frames.stop - first, self.chunks[0])
+        key = self._array.metadata.encode_chunk_key((number, 0, 0))
+        file = Path(self._array.store.root, self._array.path, key)
+        frame_bytes = self.shape[1] * self.shape[2] * self.dtype.itemsize
+        if not file.is_file() or file.stat().st_size != self.chunks[0] * frame_bytes:
+            return None
+        data = map_bytes(file, start * frame_bytes, stop * frame_bytes)
+        return np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
