@@ -6,10 +6,12 @@ python benchmarks/bench_files.py [frames] [size]
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tifffile
@@ -19,15 +21,15 @@ from timing import table
 
 from freq2clean import fuse
 
-ROUNDS = 3
-FLUSHED = "library, flushed to disk"
+ROUNDS = 7
 
 
 def flush(path: Path) -> None:
-    """Wait until a file or a folder of files is on the disk, as `fuse` does."""
-    for file in [path] if path.is_file() else filter(Path.is_file, path.rglob("*")):
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
+    """Wait until a file, or a folder with all in it, is on the disk, as `fuse` does."""
+    for one in [path, *path.rglob("*")]:
+        descriptor = os.open(one, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
 
 
 def copy_tiff(folder: Path) -> None:
@@ -56,6 +58,47 @@ def create_zarr(path: Path, values) -> None:
     target[:] = values
 
 
+COPIES = {"tif": copy_tiff, "zarr": copy_zarr}
+
+
+def jobs(folder: Path, suffix: str) -> dict[str, tuple[Path, Callable[[], object]]]:
+    """What is timed: the file that each job writes, and the job."""
+    copy, fused = (folder / f"{name}.{suffix}" for name in ("copy", "fused"))
+    pair = folder / f"raw.{suffix}", folder / f"denoised.{suffix}"
+
+    def library() -> None:
+        COPIES[suffix](folder)
+        flush(copy)
+
+    def fusion(method: str) -> Callable[[], object]:
+        return lambda: fuse(*pair, out=fused, method=method)
+
+    return {
+        "library": (copy, library),
+        **{method: (fused, fusion(method)) for method in ("fft", "dct", "wiener")},
+    }
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def time_jobs(folder: Path, suffix: str, *, replace: bool) -> dict[str, list[float]]:
+    """Seconds of every job, in rounds of one each, after a round that does not count."""
+    seconds: dict[str, list[float]] = {}
+    for _ in range(1 + ROUNDS):
+        for what, (target, job) in jobs(folder, suffix).items():
+            if not replace:
+                remove(target)
+            began = time.perf_counter()
+            job()
+            seconds.setdefault(what, []).append(time.perf_counter() - began)
+    return {what: values[1:] for what, values in seconds.items()}
+
+
 def main(n_frames: int, size: int) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name:
@@ -63,42 +106,23 @@ def main(n_frames: int, size: int) -> None:
         for label, values in zip(("raw", "denoised"), make_pair(n_frames, size), strict=True):
             tifffile.imwrite(folder / f"{label}.tif", values)
             create_zarr(folder / f"{label}.zarr", values)
-        for suffix, copy in (("tif", copy_tiff), ("zarr", copy_zarr)):
-            seconds: dict[str, list[float]] = {}
-            for _ in range(ROUNDS):
-                began = time.perf_counter()
-                copy(folder)
-                seconds.setdefault("library", []).append(time.perf_counter() - began)
-                flush(folder / f"copy.{suffix}")
-                seconds.setdefault(FLUSHED, []).append(time.perf_counter() - began)
-                for method in ("fft", "dct", "wiener"):
-                    result = fuse(
-                        folder / f"raw.{suffix}",
-                        folder / f"denoised.{suffix}",
-                        out=folder / f"fused.{suffix}",
-                        method=method,
-                    )
-                    seconds.setdefault(method, []).append(result.seconds)
-            medians = {what: statistics.median(values) for what, values in seconds.items()}
-            rows += [
-                (
-                    suffix,
-                    what,
-                    f"{value:.2f}",
-                    f"{value / medians['library']:.2f}",
-                    f"{value / medians[FLUSHED]:.2f}",
-                )
-                for what, value in medians.items()
-            ]
+        for suffix in COPIES:
+            for target, replace in (("new", False), ("replaced", True)):
+                seconds = time_jobs(folder, suffix, replace=replace)
+                for what, values in seconds.items():
+                    ratios = [a / b for a, b in zip(values, seconds["library"], strict=True)]
+                    median, ratio = statistics.median(values), statistics.median(ratios)
+                    rows.append((suffix, target, what, f"{median:.2f}", f"{ratio:.2f}"))
     print(f"## File to file, {n_frames} x {size} x {size}, uncompressed\n")
     print(
-        "`library` reads both files and writes one with tifffile or zarr alone; `fuse` also waits "
-        f"until its output is on the disk, and verifies it. Medians of {ROUNDS} rounds, files in "
+        "`library` reads both files and writes one with tifffile or zarr alone. All wait until "
+        "their output is\non the disk; `fuse` also verifies it, and keeps what stood under its "
+        f"name until then. Medians of {ROUNDS}\nrounds, and of the ratios within a round; files in "
         "the page cache.\n"
     )
-    print(table(("format", "what", "seconds", "x library", "x library, flushed"), rows))
+    print(table(("format", "target", "what", "seconds", "x library"), rows))
 
 
 if __name__ == "__main__":
     sizes = [int(argument) for argument in sys.argv[1:]]
-    main(*(sizes + [1500, 512][len(sizes) :]))
+    main(*(sizes + [500, 512][len(sizes) :]))
