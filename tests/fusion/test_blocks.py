@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freq2clean.errors import InputError
-from freq2clean.fusion import Dct, Fft, Fusion, Wiener
+from freq2clean.fusion import Dct, Fft, Fusion, Subspace, Wiener
 
 METHODS = [
     Fft(window=30, matching="none", overlap=0.2),
@@ -15,8 +15,9 @@ METHODS = [
     Dct(window=30, raw_average=6000),
     Wiener(window=30, n_bins=12),
     Wiener(),
+    Subspace(window=40, limit=False),
 ]
-IDS = ["fft-global", "fft-window", "dct-short", "dct-long", "wiener-windows", "wiener"]
+IDS = ["fft-global", "fft-window", "dct-short", "dct-long", "wiener-windows", "wiener", "subspace"]
 methods = pytest.mark.parametrize("method", METHODS, ids=IDS)
 
 

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 
-__all__ = ["dct_basis", "rfft_basis"]
+__all__ = ["dct_basis", "rfft_basis", "temporal_bands"]
+
+_BAND_RATIO = 1.35
 
 
 def dct_basis(n_frames: int, n_bins: int) -> NDArray[np.float64]:
@@ -46,3 +48,13 @@ def rfft_basis(n_frames: int, bin_: int) -> NDArray[np.float64]:
     parts = [np.cos(phase)] if bin_ in (0, n_frames / 2) else [np.cos(phase), -np.sin(phase)]
     rows: NDArray[np.float64] = np.stack(parts) * np.sqrt(len(parts) / n_frames)
     return rows
+
+
+def temporal_bands(n_bins: int) -> list[int]:
+    """First bins of groups of temporal bins: the mean alone, then growing by a ratio of 1.35."""
+    edges = [0]
+    edge = 1
+    while edge < n_bins:
+        edges.append(edge)
+        edge = max(edge + 1, int(np.ceil(edge * _BAND_RATIO)))
+    return edges

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.fusion.parallel import scratch
+from freq2clean.fusion.regression import Detail
+from freq2clean.fusion.rows import RUN_FRAMES, Rows
 from freq2clean.fusion.windows import Window
 
 __all__ = ["Correction"]
@@ -24,11 +28,14 @@ class Correction:
         Rows of the temporal basis, times the window's taper.
     images : ndarray, (K, Y, X), float32
         The corrections of the coefficient images.
+    detail : Detail, optional
+        What the window adds besides, by the denoised recording's own courses.
     """
 
     window: Window
     courses: NDArray[np.float32]
     images: NDArray[np.float32]
+    detail: Detail | None = None
 
     @classmethod
     def of(
@@ -63,11 +70,27 @@ class Correction:
         if level is not out:
             for outside in (slice(inside.start), slice(inside.stop, None)):
                 out[outside] = level[outside]
-        courses = self.courses[:, first - self.window.start : last - self.window.start]
         images = self.images.reshape(len(self.images), -1)[:, pixels]
         if self.is_constant:
-            added = courses[0, 0] * images
-        else:
-            added = np.matmul(courses.T, images, out=scratch("fused", out[inside].shape))
-        np.add(level[inside], added, out=out[inside])
+            np.add(level[inside], self.courses[0, 0] * images, out=out[inside])
+            return out
+        for run, rows in self._runs:
+            low, high = max(first, run.start), min(last, run.stop)
+            if low < high:
+                frames = slice(low - start, high - start)
+                room = out[frames] if level is not out else scratch("fused", out[frames].shape)
+                rows[low - run.start : high - run.start].expand(images, out=room)
+                np.add(level[frames], room, out=out[frames])
         return out
+
+    @cached_property
+    def _runs(self) -> list[tuple[slice, Rows]]:
+        """The courses in runs of a few frames of the recording."""
+        edges = [*range(0, self.window.n_frames, RUN_FRAMES), self.window.n_frames]
+        return [
+            (
+                slice(self.window.start + first, self.window.start + last),
+                Rows.of(self.courses[:, first:last]),
+            )
+            for first, last in pairwise(edges)
+        ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.corrections import Correction
+from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling
 from freq2clean.fusion.missing import MaskedValues
 from freq2clean.fusion.moments import Projection, accumulate
 from freq2clean.fusion.parallel import over_pixels
+from freq2clean.fusion.regression import CourseMoments
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.survey import Survey, spread_runs
 from freq2clean.fusion.windows import Window
@@ -31,12 +33,16 @@ class ArrayLike3D(Protocol):
     def __getitem__(self, key: slice, /) -> Any: ...
 
 
+_REVIEW_RUNS = 4
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One window and the projections that its correction is solved from."""
+    """One window, and the projections and moments that its correction is solved from."""
 
     window: Window
     projections: tuple[Projection, ...]
+    courses: CourseMoments | None = None
 
     @property
     def stop(self) -> int:
@@ -45,13 +51,22 @@ class Job:
 
 
 class Plan(ABC):
-    """What a method does with one pair of recordings: its jobs, and how each is solved."""
+    """What a method does with one pair of recordings: its jobs, and how each is solved.
+
+    One that limits the power of what is fused has a ``tiling``, in which it wants to review some
+    of it.
+    """
 
     jobs: list[Job]
+    tiling: Tiling | None = None
 
     @abstractmethod
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         """Step 2: the correction of one window, from its coefficient images alone."""
+
+    def limit_moments(self, start: int) -> LimitMoments:
+        """What finds the limit that is in force from a frame on."""
+        raise NotImplementedError
 
     @abstractmethod
     def findings(self) -> dict[str, Any]:
@@ -112,6 +127,8 @@ class Method(ABC):
         for start in range(0, fusion.n_frames, block_frames):
             stop = min(start + block_frames, fusion.n_frames)
             fusion.add(start, as_frames(raw[start:stop]), as_frames(denoised[start:stop]))
+            for first, last in fusion.review_runs:
+                fusion.review(first, as_frames(raw[first:last]), as_frames(denoised[first:last]))
         return fusion
 
 
@@ -141,6 +158,10 @@ class Fusion:
         self._masked = MaskedValues()
         self.scale = Scale()
         self.corrections: list[Correction] = []
+        self._reviews: list[_Review] = []
+        self._limits: list[Limit] = []
+        self._limiter: Limiter | None = None
+        self._buffer: NDArray[np.float32] | None = None
         self._forgotten = 0
 
     @property
@@ -163,15 +184,40 @@ class Fusion:
         projections = dict.fromkeys(p for job in self._jobs for p in job.projections)
         accumulate(start, raw, denoised, list(projections), scale=self.scale, masked=self._masked)
         stop = start + len(raw)
+        for job in self._jobs:
+            if job.courses:
+                job.courses.add(start, raw, denoised, self.scale)
         while self._jobs and self._jobs[0].stop <= stop:
+            settled = self._solved
             self.corrections.append(self._plan.solve(self._jobs.pop(0), self.shape))
+            if self._plan.tiling:
+                self._reviews.append(_Review.of(self._plan, settled, self._solved))
+
+    @property
+    def review_runs(self) -> list[tuple[int, int]]:
+        """Ranges of frames to `review`, in this order, before more can be applied."""
+        return [run for review in self._reviews for run in review.runs]
+
+    def review(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+        """Look once more at a run, ``start`` onward, now that its correction is known."""
+        review = self._reviews[0]
+        review.moments.add(raw, self._corrected(denoised, start))
+        review.runs.pop(0)
+        if not review.runs:
+            self._limits.append(review.moments.solve())
+            self._reviews.pop(0)
+
+    @property
+    def _solved(self) -> int:
+        """Frames before this one have all their corrections."""
+        return self._jobs[0].window.start if self._jobs else self.n_frames
 
     @property
     def settled(self) -> int:
         """Frames before this one can be applied."""
         if self._plan is None:
             return 0
-        return self._jobs[0].window.start if self._jobs else self.n_frames
+        return self._reviews[0].start if self._reviews else self._solved
 
     @property
     def findings(self) -> dict[str, Any]:
@@ -201,6 +247,56 @@ class Fusion:
         ndarray, (n, Y, X), float32
             On the raw recording's scale; NaN where either recording is.
         """
+        self._check_block(denoised, first_frame)
+        fused = self._corrected(denoised, first_frame, out)
+        tiling = self._plan.tiling if self._plan else None
+        if tiling:
+            if len(fused) < tiling.n_frames:
+                raise InputError(
+                    f"{len(fused)} frames given; the power limit needs {tiling.n_frames} or more "
+                    "at once"
+                )
+            limiter = Limiter(tiling, first_frame, first_frame + len(fused))
+            for start, part in limiter.push(fused, self._limit_at):
+                fused[start - first_frame :][: len(part)] = part
+        self._blank(first_frame, fused)
+        return fused
+
+    def stream(
+        self,
+        denoised: NDArray[Any],
+        /,
+        *,
+        first_frame: int,
+        room: Callable[[int, int], NDArray[np.float32]],
+    ) -> Iterator[NDArray[np.float32]]:
+        """Step 3 for a recording that comes in order, in blocks of any size, from frame 0 on.
+
+        Frames that need later ones come with those. They are written into what ``room`` gives for
+        a range of frames, which may be the same memory again.
+        """
+        tiling = self._plan.tiling if self._plan else None
+        if tiling is None:
+            stop = first_frame + len(denoised)
+            yield self.apply(denoised, first_frame=first_frame, out=room(first_frame, stop))
+            self._forget(stop, stop)
+            return
+        self._check_block(denoised, first_frame)
+        if self._limiter is None:
+            self._limiter = Limiter(tiling, 0, self.n_frames)
+        if self._buffer is None or len(self._buffer) < len(denoised):
+            self._buffer = np.empty(denoised.shape, np.float32)
+        fused = self._corrected(denoised, first_frame, self._buffer[: len(denoised)])
+        for start, done in self._limiter.push(fused, self._limit_at):
+            for first in range(0, len(done), len(denoised)):
+                part = done[first : first + len(denoised)]
+                out = room(start + first, start + first + len(part))
+                out[...] = part
+                self._blank(start + first, out)
+                yield out
+            self._forget(first_frame + len(denoised), start + len(done))
+
+    def _check_block(self, denoised: NDArray[Any], first_frame: int) -> None:
         n_frames = len(denoised)
         if tuple(denoised.shape[1:]) != self.shape:
             raise InputError(f"frames are {denoised.shape[1:]}; the fusion was fit to {self.shape}")
@@ -209,14 +305,21 @@ class Fusion:
                 f"frames {first_frame}:{first_frame + n_frames} asked for; "
                 f"frames {self._forgotten}:{self.settled} are solved and kept"
             )
+
+    def _corrected(
+        self,
+        denoised: NDArray[Any],
+        first_frame: int,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """The denoised frames plus the corrections, on the raw recording's scale."""
         result = np.empty(denoised.shape, np.float32) if out is None else out
-        n_pixels = self.shape[0] * self.shape[1]
+        n_frames, n_pixels = len(denoised), self.shape[0] * self.shape[1]
         y, fused = denoised.reshape(n_frames, n_pixels), result.reshape(n_frames, n_pixels)
-        as_it_is = self.scale.is_identity and y.dtype == np.float32
 
         def add_pixels(pixels: slice) -> None:
             target = fused[:, pixels]
-            level = y[:, pixels] if as_it_is else self.scale.apply(y[:, pixels], out=target)
+            level = self.scale.apply(y[:, pixels], out=target)
             for correction in self.corrections:
                 level = correction.add_to(first_frame, level, pixels, out=target)
             if level is not target:
@@ -224,14 +327,52 @@ class Fusion:
 
         one_sweep = len(self.corrections) == 1 and self.corrections[0].is_constant
         over_pixels(add_pixels, n_pixels, one_sweep=one_sweep)
-        self._masked.blank(first_frame, fused)
+        details = [correction.detail for correction in self.corrections if correction.detail]
+        if details:
+            level = self.scale.apply(denoised)
+            for detail in details:
+                detail.add_to(first_frame, level, result)
         return result
+
+    def _blank(self, start: int, fused: NDArray[np.float32]) -> None:
+        """NaN where the raw recording is not a number."""
+        self._masked.blank(start, fused.reshape(len(fused), self.shape[0] * self.shape[1]))
+
+    def _limit_at(self, frame: int) -> Limit:
+        """The limit in force at a frame."""
+        return next((x for x in reversed(self._limits) if x.start <= frame), self._limits[0])
 
     def forget(self, before: int) -> None:
         """Drop what is needed only before a frame; those frames cannot be applied again."""
-        self._forgotten = max(self._forgotten, before)
-        self.corrections = [c for c in self.corrections if c.window.stop > before]
-        self._masked.forget(before)
+        self._forget(before, before)
+
+    def _forget(self, corrected: int, given: int) -> None:
+        """Drop what is needed only before frames that were corrected, and given out."""
+        self._forgotten = max(self._forgotten, corrected)
+        self.corrections = [c for c in self.corrections if c.window.stop > corrected]
+        self._masked.forget(given)
+        while len(self._limits) > 1 and self._limits[1].start <= given:
+            self._limits.pop(0)
+
+
+@dataclass(eq=False)
+class _Review:
+    """Runs of frames that are still to be looked at, for the limit from ``start`` on."""
+
+    start: int
+    runs: list[tuple[int, int]]
+    moments: LimitMoments
+
+    @classmethod
+    def of(cls, plan: Plan, start: int, stop: int) -> _Review:
+        """Some runs of the frames that a window settled."""
+        assert plan.tiling is not None
+        runs = spread_runs(stop - start, n_runs=_REVIEW_RUNS, length=plan.tiling.n_frames)
+        return cls(
+            start,
+            [(start + first, start + last) for first, last in runs],
+            plan.limit_moments(start),
+        )
 
 
 def check_pair(raw: Sequence[int], denoised: Sequence[int]) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MaskedValues", "missing_rows"]
+__all__ = ["MaskedValues", "missing_rows", "zero_where_unknown"]
 
 _SAMPLES_PER_ROW = 8
 _NEGLIGIBLE_LOG_CHANCE = np.log(1e-9)
@@ -66,6 +66,13 @@ def _missing_rows_of(frame: NDArray[Any]) -> NDArray[np.bool_]:
     missing = np.zeros(len(frame), np.bool_)
     missing[rows[log_chance < _NEGLIGIBLE_LOG_CHANCE]] = True
     return missing
+
+
+def zero_where_unknown(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same array with 0 in place of what is not finite."""
+    if not np.isfinite(values.sum()):
+        values[~np.isfinite(values)] = 0
+    return values
 
 
 class MaskedValues:

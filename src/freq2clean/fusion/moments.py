@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from freq2clean.fusion.missing import MaskedValues, missing_rows
 from freq2clean.fusion.parallel import over_pixels, scratch
+from freq2clean.fusion.rows import RUN_FRAMES, Rows
 from freq2clean.fusion.scale import Scale
 
 __all__ = ["Projection", "accumulate"]
 
 _FEW_ROWS = 8
-_RUN_FRAMES = 64
 
 
 @dataclass(eq=False)
@@ -81,13 +81,13 @@ class Projection:
         n_valid = n_frames - self._n_missing
         return np.where(n_valid > 0, n_frames / np.maximum(n_valid, 1), 0.0)
 
-    def _part_of(self, start: int, stop: int) -> tuple[slice, NDArray[np.float32]] | None:
+    def _part_of(self, start: int, stop: int) -> tuple[slice, Rows] | None:
         """Which of the frames ``start`` to ``stop`` count, and their weights; None if none do."""
         first, last = max(start, self.start), min(stop, self.stop)
         if first >= last:
             return None
         weights = self.weights[:, first - self.start : last - self.start]
-        return slice(first - start, last - start), np.ascontiguousarray(weights, np.float32)
+        return slice(first - start, last - start), Rows.of(weights)
 
     def _allocate(self, n_pixels: int) -> NDArray[Any]:
         if self._sums is None:
@@ -110,39 +110,42 @@ def accumulate(
     Values that are missing from the raw recording (dropped lines, NaN) do not count; where it is
     not a number is noted in ``masked``.
     """
+    for first in range(0, len(raw), RUN_FRAMES):
+        run = slice(first, first + RUN_FRAMES)
+        _accumulate_run(start + first, raw[run], denoised[run], projections, scale, masked)
+
+
+def _accumulate_run(
+    start: int,
+    raw: NDArray[Any],
+    denoised: NDArray[Any],
+    projections: Sequence[Projection],
+    scale: Scale,
+    masked: MaskedValues,
+) -> None:
     n_frames = len(raw)
+    x, y = raw.reshape(n_frames, -1), denoised.reshape(n_frames, -1)
+    n_pixels = x.shape[1]
     active = [
-        (projection, *part)
+        (projection, projection._allocate(n_pixels), *part)
         for projection in projections
         if (part := projection._part_of(start, start + n_frames)) is not None
     ]
-    x, y = raw.reshape(n_frames, -1), denoised.reshape(n_frames, -1)
-    n_pixels = x.shape[1]
-    for projection, _, _ in active:
-        projection._allocate(n_pixels)
     dropped = missing_rows(raw)
     row_of_pixel = np.arange(n_pixels) // raw.shape[2] if dropped.any() else None
-    needed: set[str] = {projection.source for projection, _, _ in active}
     not_a_number: list[tuple[slice, NDArray[np.bool_]]] = []
 
     def add_pixels(pixels: slice) -> None:
-        sources = _sources(x[:, pixels], y[:, pixels], needed, scale)
-        holes: dict[str, NDArray[np.bool_]] = {}
-        if row_of_pixel is not None and (hole := dropped[:, row_of_pixel[pixels]]).any():
-            for name in needed - {"denoised"}:
-                holes[name] = hole
-                sources[name] = np.where(hole, np.float32(0), sources[name])
-        for projection, frames, weights in active:
-            sum_ = _weighted_sum(weights, sources[projection.source][frames])
-            if not np.isfinite(sum_).all():
-                not_a_number.append((pixels, ~np.isfinite(x[:, pixels])))
-                _set_aside(sources, holes)
-                sum_ = _weighted_sum(weights, sources[projection.source][frames])
-            projection._allocate(n_pixels)[:, pixels] += sum_
-            if projection.source in holes:
-                projection._n_missing[pixels] += holes[projection.source][frames].sum(axis=0)
+        hole = None if row_of_pixel is None else dropped[:, row_of_pixel[pixels]]
+        tile = _Tile(x[:, pixels], y[:, pixels], scale, hole)
+        for projection, sums, frames, rows in active:
+            sums[:, pixels] += tile.total(projection.source, frames, rows)
+            if (holes := tile.holes(projection.source)) is not None:
+                projection._n_missing[pixels] += holes[frames].sum(axis=0)
+        if tile.is_patched:
+            not_a_number.append((pixels, ~np.isfinite(x[:, pixels])))
 
-    over_pixels(add_pixels, n_pixels, one_sweep=all(_is_plain(w) for _, _, w in active))
+    over_pixels(add_pixels, n_pixels, one_sweep=all(rows.is_plain for *_, rows in active))
     if any(bad.any() for _, bad in not_a_number):
         mask = np.zeros(x.shape, np.bool_)
         for pixels, bad in not_a_number:
@@ -150,45 +153,69 @@ def accumulate(
         masked.add(start, mask)
 
 
-def _weighted_sum(weights: NDArray[np.float32], values: NDArray[Any]) -> NDArray[Any]:
-    """``weights @ values``; plain sums in runs so short that those of 16-bit integers are exact."""
-    if _is_plain(weights):
+class _Tile:
+    """What can be summed of a run of frames of some pixels, made once where it is not there."""
+
+    def __init__(
+        self,
+        raw: NDArray[Any],
+        denoised: NDArray[Any],
+        scale: Scale,
+        dropped: NDArray[np.bool_] | None,
+    ) -> None:
+        self._raw = raw
+        self._level = scale.apply(denoised, out=scratch("level", raw.shape))
+        self._dropped = dropped if dropped is not None and dropped.any() else None
+        self._made: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {}
+        self.is_patched = False
+
+    def total(self, source: str, frames: slice, rows: Rows) -> NDArray[Any]:
+        """The weighted sum over frames; once one is not finite, such values do not count."""
         with np.errstate(invalid="ignore"):
-            runs: list[NDArray[Any]] = [
-                np.add.reduce(values[first : first + _RUN_FRAMES], axis=0, dtype=np.float32)
-                for first in range(0, len(values), _RUN_FRAMES)
-            ]
-        total = runs[0] if len(runs) == 1 else np.asarray(np.sum(runs, axis=0, dtype=np.float64))
-        total *= weights[0, 0]
-        return total[None]
-    with np.errstate(invalid="ignore"):
-        return np.matmul(weights, values, out=scratch("sum", (len(weights), values.shape[1])))
+            total = self._total(source, frames, rows)
+            if not self.is_patched and not np.isfinite(total[0]).all():
+                self.is_patched = True
+                self._made.clear()
+                total = self._total(source, frames, rows)
+        return total
+
+    def _total(self, source: str, frames: slice, rows: Rows) -> NDArray[Any]:
+        if not rows.is_plain:
+            return rows.project(self._values(source)[frames])
+        if source == "residual" and not self.is_patched and self._dropped is None:
+            total = _sum(self._raw[frames]) - _sum(self._level[frames])
+        else:
+            total = _sum(self._values(source)[frames])
+        total *= rows.few[0, 0]
+        return total
+
+    def holes(self, source: str) -> NDArray[np.bool_] | None:
+        """Where values (n, pixels) do not count."""
+        return self._made[source][1] if source in self._made else None
+
+    def _values(self, source: str) -> NDArray[Any]:
+        if source not in self._made:
+            values = {"raw": self._raw, "denoised": self._level}.get(source)
+            if values is None:
+                values = np.subtract(
+                    self._raw,
+                    self._level,
+                    out=scratch("residual", self._raw.shape),
+                    dtype=np.float32,
+                )
+            holes = None if source == "denoised" else self._dropped
+            if self.is_patched:
+                bad = ~np.isfinite(values)
+                holes = bad if holes is None else holes | bad
+            if holes is not None:
+                values = np.where(holes, np.float32(0), values)
+            self._made[source] = values, holes
+        return self._made[source][0]
 
 
-def _is_plain(weights: NDArray[np.float32]) -> bool:
-    return len(weights) == 1 and bool(np.ptp(weights) == 0)
-
-
-def _sources(
-    raw: NDArray[Any], denoised: NDArray[Any], needed: set[str], scale: Scale
-) -> dict[str, NDArray[Any]]:
-    """What is summed, in this thread's scratch where it is not there already."""
-    as_it_is = scale.is_identity and denoised.dtype == np.float32
-    level = denoised if as_it_is else scale.apply(denoised, out=scratch("level", raw.shape))
-    sources: dict[str, NDArray[Any]] = {"denoised": level}
-    if "raw" in needed:
-        sources["raw"] = raw
-    if "residual" in needed:
-        with np.errstate(invalid="ignore"):
-            sources["residual"] = np.subtract(
-                raw, level, out=scratch("residual", raw.shape), dtype=np.float32
-            )
-    return sources
-
-
-def _set_aside(sources: dict[str, NDArray[Any]], holes: dict[str, NDArray[np.bool_]]) -> None:
-    """Replace what is not finite by 0 and add it to the holes."""
-    for name, values in sources.items():
-        bad = ~np.isfinite(values)
-        holes[name] = holes[name] | bad if name in holes else bad
-        sources[name] = np.where(bad, np.float32(0), values)
+def _sum(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Sum of a run of frames, so short that the sum of 16-bit integers is exact."""
+    if values.dtype == np.float32:
+        return np.matmul(np.ones((1, len(values)), np.float32), values)
+    total: NDArray[np.float32] = np.add.reduce(values, axis=0, dtype=np.float32, keepdims=True)
+    return total

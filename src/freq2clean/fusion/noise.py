@@ -76,6 +76,13 @@ class NoiseMoments:
         """Mean squared DCT coefficient of one frame's noise, per ring."""
         return self._ring_power / self._number
 
+    def profile(self, n_rings: int) -> NDArray[np.float64]:
+        """The same over the mean of all rings, for an image with ``n_rings`` rings: 1 if white."""
+        power = self.power_per_ring()
+        mean = float(power @ self._ring_size / self._ring_size.sum())
+        rings = np.minimum(np.arange(n_rings), power.size - 1)
+        return power[rings] / mean if mean > 0 else np.ones(n_rings)
+
     def relative_error_per_ring(self) -> NDArray[np.float64]:
         """Standard error of `power_per_ring` over its value."""
         return np.sqrt(2 / self._number)

@@ -1,4 +1,4 @@
-"""Map a function over ranges of pixels on a few threads; NumPy releases the lock inside.
+"""Map a function over items, or ranges of pixels, on a few threads; NumPy releases the lock inside.
 
 BLAS is held to one thread meanwhile: its own threads would fight with these.
 """
@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["one_blas_thread", "over_pixels", "scratch"]
+__all__ = ["few_frames", "one_blas_thread", "over_items", "over_pixels", "scratch"]
+
+Item = TypeVar("Item")
 
 _PIXELS_PER_TASK = 16384
 
@@ -38,9 +40,22 @@ def over_pixels(
     if len(tasks) == 1:
         function(tasks[0])
         return
+    over_items(function, tasks)
+
+
+def over_items(function: Callable[[Item], None], items: Iterable[Item]) -> None:
+    """Call ``function`` on each item."""
     with one_blas_thread():
-        for _ in _pool().map(function, tasks):
+        for _ in _pool().map(function, items):
             pass
+
+
+def few_frames(n_pixels: int) -> int:
+    """How many frames to work on at a time, so that intermediate arrays stay below 16 MB.
+
+    Larger ones are given back to the system each time, and fresh memory is slow to touch.
+    """
+    return min(64, max(4, (1 << 22) // n_pixels))
 
 
 def scratch(name: str, shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -29,11 +29,11 @@ class Scale:
     ) -> NDArray[np.float32]:
         """The values as float32 on the raw recording's scale.
 
-        Without ``out`` the values themselves where they are so already, else a new array.
+        Themselves where they are so already, else in ``out`` or a new array.
         """
+        if self.is_identity and denoised.dtype == np.float32:
+            return denoised
         if out is None:
-            if self.is_identity:
-                return denoised.astype(np.float32, copy=False)
             out = np.empty(denoised.shape, np.float32)
         np.copyto(out, denoised, casting="same_kind")
         if not self.is_identity:

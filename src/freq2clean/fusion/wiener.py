@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from freq2clean.errors import InputError
-from freq2clean.fusion.bases import dct_basis
+from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
@@ -20,15 +20,22 @@ from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, rin
 from freq2clean.fusion.survey import Survey, measured, spread_runs
 from freq2clean.fusion.windows import check_windows, plan_windows
 
-__all__ = ["Wiener", "shrinkage"]
+__all__ = [
+    "DEFAULT_MEMORY_BYTES",
+    "RUN_FRAMES",
+    "ResidualSurvey",
+    "Wiener",
+    "WienerPlan",
+    "shrinkage",
+]
 
 _WINDOW_FRAMES = 3000
-_RUN_FRAMES = 128
+RUN_FRAMES = 128
 _TILE_PIXELS = 64
+_TILE_RUNS = 4
 _GAIN_SHARE = 0.995
 _LEAST_GAIN = 0.005
-_BAND_RATIO = 1.35
-_MEMORY_BYTES = 1 << 30
+DEFAULT_MEMORY_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +84,17 @@ class Wiener(Method):
             raise InputError(f"n_bins = {self.n_bins}; give 1 or more")
 
     def survey(self, n_frames: int, shape: tuple[int, int], *, find_scale: bool) -> Survey:
-        runs = spread_runs(n_frames, n_runs=4, length=_RUN_FRAMES)
-        return _ResidualSurvey(shape, runs, find_scale=find_scale)
+        runs = spread_runs(n_frames, n_runs=_TILE_RUNS, length=RUN_FRAMES)
+        return ResidualSurvey(shape, runs, find_scale=find_scale)
 
     def plan(
         self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None
     ) -> Plan:
-        assert isinstance(survey, _ResidualSurvey)
-        return _WienerPlan(self, n_frames, shape, survey, memory_bytes or _MEMORY_BYTES)
+        assert isinstance(survey, ResidualSurvey)
+        return WienerPlan(self, n_frames, shape, survey, memory_bytes or DEFAULT_MEMORY_BYTES)
 
 
-class _ResidualSurvey(Survey):
+class ResidualSurvey(Survey):
     """Also measures the noise, and keeps some tiles of both recordings for their dynamics."""
 
     def __init__(
@@ -95,6 +102,7 @@ class _ResidualSurvey(Survey):
     ) -> None:
         super().__init__(shape, runs, find_scale=find_scale)
         self.noise = NoiseMoments(shape)
+        self._n_runs = 0
         self._where = _tiles(shape)
         self._tile_noise = NoiseMoments((min(shape[0], _TILE_PIXELS), min(shape[1], _TILE_PIXELS)))
         self._tiles: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
@@ -102,6 +110,9 @@ class _ResidualSurvey(Survey):
     def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
         super().add(raw, denoised)
         self.noise.add(raw)
+        self._n_runs += 1
+        if (self._n_runs - 1) % max(1, len(self.runs) // _TILE_RUNS):
+            return
         for rows, columns in self._where:
             tile = measured(raw[:, rows, columns])
             self._tile_noise.add(tile)
@@ -132,18 +143,20 @@ class _ResidualSurvey(Survey):
         return np.repeat(gain / width, width)
 
 
-class _WienerPlan(Plan):
+class WienerPlan(Plan):
     def __init__(
         self,
         method: Wiener,
         n_frames: int,
         shape: tuple[int, int],
-        survey: _ResidualSurvey,
+        survey: ResidualSurvey,
         memory_bytes: int,
     ) -> None:
         windows = plan_windows(
             n_frames,
-            window=_even_window(n_frames) if method.window is None else method.window,
+            window=_even_window(n_frames, method.overlap)
+            if method.window is None
+            else method.window,
             overlap=method.overlap,
         )
         self._noise = survey.noise
@@ -159,6 +172,10 @@ class _WienerPlan(Plan):
         self.jobs = [Job(w, (Projection("residual", w.start, self._basis),)) for w in windows]
 
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
+        return Correction.of(job.window, self._basis, self.correction_images(job, shape))
+
+    def correction_images(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """The residual's coefficient images, (K, Y, X), weighted."""
         spectrum = dctn(job.projections[0].images(shape), axes=(1, 2), norm="ortho", workers=-1)
         power, number = self._band_power(spectrum)
         noise_factor = job.projections[0].noise_factor
@@ -171,8 +188,10 @@ class _WienerPlan(Plan):
         for image, rings in zip(spectrum, per_bin.astype(np.float32), strict=True):
             image *= rings[self._index]
         spectrum[~per_bin.any(axis=1)] = 0
-        images = idctn(spectrum, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True)
-        return Correction.of(job.window, self._basis, images)
+        images: NDArray[np.float32] = idctn(
+            spectrum, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True
+        )
+        return images
 
     def _band_power(
         self, spectrum: NDArray[np.float32]
@@ -209,6 +228,11 @@ class _WienerPlan(Plan):
             "expected_mse_in_bands": [float(before), float(after)],
             "expected_gain_in_bands_db": float(10 * np.log10(before / after)) if after > 0 else 0.0,
         }
+
+    def _expect_also(self, errors: tuple[float, float], n_values: int) -> None:
+        """Add squared errors, before and after, to what is expected of the last window."""
+        before, after = self._expected[-1]
+        self._expected[-1] = before + errors[0] / n_values, after + errors[1] / n_values
 
     def _mean_noise(self) -> float:
         return float(self._noise.power_per_ring()[self._index].mean())
@@ -282,35 +306,25 @@ def expected_errors(
     return before, after
 
 
-def temporal_bands(n_bins: int) -> list[int]:
-    """First bins of groups of temporal bins: the mean alone, then growing by a ratio of 1.35."""
-    edges = [0]
-    edge = 1
-    while edge < n_bins:
-        edges.append(edge)
-        edge = max(edge + 1, int(np.ceil(edge * _BAND_RATIO)))
-    return edges
-
-
-def useful_bins(survey: _ResidualSurvey, n_frames: int) -> int:
+def useful_bins(survey: ResidualSurvey, n_frames: int) -> int:
     """How many temporal bins of a window hold nearly all that the weights could gain.
 
     Short runs of frames show the temporal spectrum of the residual; the window's bins reach up to
     the frequency below which 99.5 % of the expected gain lies.
     """
-    if n_frames <= _RUN_FRAMES:
+    if n_frames <= RUN_FRAMES:
         return n_frames
     gain = np.cumsum(survey.expected_gain())
     last = int(np.searchsorted(gain, _GAIN_SHARE * gain[-1]))
     return min(n_frames, -(-n_frames * (last + 1) // len(gain)))
 
 
-def _even_window(n_frames: int) -> int:
-    """A window such that windows of about 3000 frames cover the recording evenly."""
+def _even_window(n_frames: int, overlap: float) -> int:
+    """Such that windows of about 3000 frames cover the recording evenly."""
     n_windows = max(1, round(n_frames / _WINDOW_FRAMES))
     if n_windows == 1:
         return n_frames
-    return _WINDOW_FRAMES
+    return int(n_frames / (n_windows - (n_windows - 1) * overlap)) + n_windows
 
 
 def _tiles(shape: tuple[int, int]) -> list[tuple[slice, slice]]:

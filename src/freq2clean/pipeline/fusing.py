@@ -190,16 +190,16 @@ def _stream(
 
     def accumulate(start: int, both: tuple[NDArray[Any], NDArray[Any]]) -> int:
         fusion.add(start, *both)
+        for run in fusion.review_runs:
+            fusion.review(run[0], *read_both(*run))
         if start == 0 and how.rescale:
             changes.check(fusion.scale.gain)
         return fusion.settled
 
     def apply(start: int, frames: NDArray[Any]) -> None:
-        stop = start + len(frames)
-        fused = fusion.apply(frames, first_frame=start, out=room(start, stop))
-        if write:
-            write(fused)
-        fusion.forget(stop)
+        for fused in fusion.stream(frames, first_frame=start, room=room):
+            if write:
+                write(fused)
 
     changes = FrameChanges()
     for start, stop in fusion.survey_runs:

@@ -1,0 +1,134 @@
+"""The courses of a denoised recording: in each patch, what varies together and strongly.
+
+They are sums over the cells of a patch, so they are read from any frame without the others. A
+denoiser leaks noise of the frame that it predicts, and weak components are made of such leaks;
+those count that are three times as strong as the strongest of a quiet patch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.fusion.missing import zero_where_unknown
+from freq2clean.fusion.parallel import few_frames
+from freq2clean.fusion.patches import PatchGrid
+from freq2clean.fusion.scale import Scale
+
+__all__ = ["ComponentSurvey", "Components"]
+
+MOST_PER_PATCH = 6
+_LEAST_STRENGTH = 3.0
+_QUIET_SHARE = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """The patches that have components, row by row of the grid.
+
+    Parameters
+    ----------
+    grid : PatchGrid
+    columns : list of ndarray, int
+        For each row of patches, which of them have components.
+    loadings : list of ndarray, (patches, cells, K), float32
+        Their components, orthonormal, the strongest first; zeros where a patch has fewer than the
+        K of the richest in its row.
+    reference : ndarray, (Y, X), float32, padded
+        The image from which courses count, near the mean.
+    """
+
+    grid: PatchGrid
+    columns: list[NDArray[np.intp]]
+    loadings: list[NDArray[np.float32]]
+    reference: NDArray[np.float32]
+
+    @property
+    def n_patches(self) -> int:
+        """How many patches have components."""
+        return sum(len(columns) for columns in self.columns)
+
+    def deviations(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Frames (n, Y, X) minus the reference, padded; 0 where they are not finite."""
+        return zero_where_unknown(self.grid.pad(frames) - self.reference)
+
+    def courses(self, deviations: NDArray[np.float32], row: int) -> NDArray[np.float32]:
+        """What the components of a row of patches show: (patches, n, K)."""
+        cells = self.grid.cells(deviations, row, self.columns[row])
+        courses: NDArray[np.float32] = np.matmul(cells, self.loadings[row])
+        return courses
+
+
+class ComponentSurvey:
+    """Adds up the covariance of a denoised recording's cells, patch by patch, over some frames."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.grid = PatchGrid(shape)
+        rows, columns = (len(starts) for starts in self.grid.starts)
+        self._all = np.arange(columns)
+        self._products = np.zeros((rows, columns, self.grid.n_cells, self.grid.n_cells), np.float32)
+        self._sums = np.zeros((rows, columns, self.grid.n_cells))
+        self._n_frames = 0
+        self._reference: NDArray[np.float32] | None = None
+
+    def add(self, denoised: NDArray[Any]) -> None:
+        """Add frames (n, Y, X); values that are not finite count as the average."""
+        step = few_frames(denoised[0].size)
+        for first in range(0, len(denoised), step):
+            self._add(self.grid.pad(denoised[first : first + step].astype(np.float32, copy=False)))
+
+    def _add(self, frames: NDArray[np.float32]) -> None:
+        if self._reference is None:
+            with np.errstate(invalid="ignore"):
+                self._reference = zero_where_unknown(frames.mean(axis=0))
+        deviations = zero_where_unknown(frames - self._reference)
+
+        def add_row(row: int) -> None:
+            cells = self.grid.cells(deviations, row, self._all)
+            self._products[row] += cells.transpose(0, 2, 1) @ cells
+            self._sums[row] += cells.sum(axis=1, dtype=np.float64)
+
+        self.grid.each_row(add_row)
+        self._n_frames += len(frames)
+
+    def components(self, scale: Scale) -> Components:
+        """The components that are strong enough to be more than leaked noise.
+
+        ``scale`` is that of the denoised recording: components see it as brought to the raw one's.
+        """
+        assert self._reference is not None, "no frame was added"
+        strengths, loadings = self._strongest()
+        floor = _LEAST_STRENGTH * np.quantile(strengths[..., 0], _QUIET_SHARE)
+        strong = strengths > np.maximum(floor, np.finfo(np.float32).tiny)
+        columns, kept = [], []
+        for row_is_strong, row_loadings in zip(strong, loadings, strict=True):
+            chosen = np.flatnonzero(row_is_strong[:, 0])
+            n_kept = int(row_is_strong.sum(axis=1).max(initial=0))
+            columns.append(chosen)
+            kept.append(
+                np.where(row_is_strong[chosen, None], row_loadings[chosen], 0)[..., :n_kept].astype(
+                    np.float32
+                )
+            )
+        return Components(self.grid, columns, kept, scale.apply(self._reference))
+
+    def _strongest(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Variances (rows, columns, K) and loadings (rows, columns, cells, K)."""
+        n_kept = min(MOST_PER_PATCH, self.grid.n_cells)
+        shape = self._products.shape
+        strengths = np.zeros((*shape[:2], n_kept), np.float32)
+        loadings = np.zeros((*shape[:3], n_kept), np.float32)
+
+        def solve_row(row: int) -> None:
+            mean = self._sums[row] / max(1, self._n_frames)
+            covariance = self._products[row] / np.float32(max(1, self._n_frames))
+            covariance -= (mean[:, :, None] * mean[:, None]).astype(np.float32)
+            values, vectors = np.linalg.eigh(covariance)
+            strengths[row] = values[:, ::-1][:, :n_kept]
+            loadings[row] = vectors[:, :, ::-1][:, :, :n_kept]
+
+        self.grid.each_row(solve_row)
+        return strengths, loadings

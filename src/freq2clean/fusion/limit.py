@@ -1,0 +1,302 @@
+"""The power limit: no band keeps more power than the raw recording supports.
+
+What a denoiser leaves of the noise shows as power that the raw recording, less its own noise,
+does not have. Bands are groups of temporal frequencies crossed with rings of spatial frequency,
+in tiles. The excess is measured over some runs of frames and taken off everywhere, from the power
+that each tile has at the time: a cell that fires now and then keeps its transients. The mean image
+is left alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
+
+from freq2clean.fusion.bases import temporal_bands
+from freq2clean.fusion.missing import missing_rows, zero_where_unknown
+from freq2clean.fusion.parallel import over_items
+from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
+from freq2clean.fusion.windows import Window, plan_windows
+
+__all__ = ["Limit", "LimitMoments", "Limiter", "Tiling", "limit_frames"]
+
+_TILE_PIXELS = 96
+_OVERLAP = 0.15
+_LENGTHS = (256, 192, 128, 96, 64, 48, 32)
+
+
+def limit_frames(n_frames: int, shape: tuple[int, int], memory_bytes: int) -> int:
+    """Frames per window of the filter: as many as fit twice, 256 at most; 0 where too few do."""
+    fits = memory_bytes // (8 * shape[0] * shape[1])
+    return next((length for length in _LENGTHS if length <= min(fits, n_frames)), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Tiling:
+    """Overlapping boxes of frames and pixels; their squared tapers add up to 1.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the image.
+    n_frames : int
+        Frames of a box.
+    """
+
+    shape: tuple[int, int]
+    n_frames: int
+
+    @cached_property
+    def axes(self) -> tuple[list[Window], list[Window]]:
+        """Where tiles lie along rows and along columns."""
+        rows, columns = (plan_windows(n, window=_TILE_PIXELS, overlap=_OVERLAP) for n in self.shape)
+        return rows, columns
+
+    @cached_property
+    def index(self) -> NDArray[np.intp]:
+        """The ring of each spatial coefficient of a tile."""
+        rows, columns = self.axes
+        return ring_index((rows[0].n_frames, columns[0].n_frames))
+
+    @cached_property
+    def bands(self) -> list[tuple[int, int]]:
+        """First and last-but-one temporal coefficient of each band."""
+        half = self.n_frames // 2
+        edges = [*temporal_bands(half), half, self.n_frames]
+        return list(pairwise(edges))
+
+    @cached_property
+    def number(self) -> NDArray[np.float64]:
+        """Coefficients per band and ring."""
+        return np.outer([stop - start for start, stop in self.bands], ring_sizes(self.index))
+
+    @cached_property
+    def typical_taper(self) -> NDArray[np.float32]:
+        """The temporal taper of a window that has neighbours on both sides."""
+        window = plan_windows(3 * self.n_frames, window=self.n_frames, overlap=_OVERLAP)[1]
+        return np.sqrt(window.taper).astype(np.float32)
+
+    def spatial_taper(self, row: int, column: int) -> NDArray[np.float32]:
+        rows, columns = self.axes
+        taper = np.outer(rows[row].taper, columns[column].taper)
+        return np.sqrt(taper).astype(np.float32)
+
+    def box(self, row: int, column: int) -> tuple[slice, slice, slice]:
+        rows, columns = self.axes
+        return (
+            slice(None),
+            slice(rows[row].start, rows[row].stop),
+            slice(columns[column].start, columns[column].stop),
+        )
+
+    def each_tile(self, function: Callable[[int, int], None]) -> None:
+        """Call ``function`` for each tile on a few threads, never for rows that overlap at once."""
+        rows, columns = self.axes
+
+        def do_row(row: int) -> None:
+            for column in range(len(columns)):
+                function(row, column)
+
+        for first in range(3):
+            over_items(do_row, range(first, len(rows), 3))
+
+    def powers(
+        self, frames: NDArray[np.float32], reference: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Sums of squared coefficients, (rows, columns, bands, rings), of deviations in a box."""
+        rows, columns = self.axes
+        sums = np.zeros((len(rows), len(columns), *self.number.shape))
+
+        def measure(row: int, column: int) -> None:
+            taper = self.typical_taper[:, None, None] * self.spatial_taper(row, column)
+            box = self.box(row, column)
+            spectrum = dctn((frames[box] - reference[box[1:]]) * taper, norm="ortho")
+            sums[row, column] = self._band_powers(spectrum)
+
+        self.each_tile(measure)
+        return sums
+
+    def take_off(
+        self,
+        frames: NDArray[np.float32],
+        reference: NDArray[np.float32],
+        excess: NDArray[np.float64],
+        time_taper: NDArray[np.float32],
+        out: NDArray[np.float32],
+    ) -> None:
+        """Add to ``out`` the frames with bands scaled by the share that is no excess.
+
+        Frames are tapered on the way in and out, and what is scaled is their deviation from the
+        reference.
+        """
+        in_time = np.mean(time_taper**2) / np.mean(self.typical_taper**2)
+
+        def scale(row: int, column: int) -> None:
+            box = self.box(row, column)
+            taper = time_taper[:, None, None] * self.spatial_taper(row, column)
+            values = frames[box] - reference[box[1:]]
+            values *= taper
+            spectrum = dctn(values, norm="ortho", overwrite_x=True)
+            power = self._band_powers(spectrum)
+            too_much = in_time * self.number * excess[row, column]
+            gains = np.clip(1 - too_much / np.maximum(power, 1e-30), 0, 1).astype(np.float32)
+            for (start, stop), per_ring in zip(self.bands, gains, strict=True):
+                spectrum[start:stop] *= per_ring[self.index]
+            values = idctn(spectrum, norm="ortho", overwrite_x=True)
+            values *= taper
+            taper *= taper
+            taper *= reference[box[1:]]
+            values += taper
+            out[box] += values
+
+        self.each_tile(scale)
+
+    def _band_powers(self, spectrum: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Sums of squares per band and ring."""
+        parts = [spectrum[start:stop] for start, stop in self.bands]
+        return ring_sums(np.stack([np.einsum("tyx,tyx->yx", x, x) for x in parts]), self.index)
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """What is in force from one frame to the next limit's.
+
+    Parameters
+    ----------
+    start : int
+        From this frame on.
+    reference : ndarray, (Y, X), float32
+        The image whose deviations are scaled.
+    excess : ndarray, (rows, columns, bands, rings)
+        Mean squared coefficient that the raw recording does not support, in each tile.
+    """
+
+    start: int
+    reference: NDArray[np.float32]
+    excess: NDArray[np.float64]
+
+
+class LimitMoments:
+    """Powers of the raw and of the fused recording in each tile, over some runs of frames."""
+
+    def __init__(self, tiling: Tiling, start: int) -> None:
+        self._start = start
+        self._tiling = tiling
+        self._reference: NDArray[np.float32] | None = None
+        self._powers: list[NDArray[np.float64]] = []
+
+    def add(self, raw: NDArray[Any], fused: NDArray[np.float32]) -> None:
+        """Add a run of as many frames as the tiling has; ``fused`` is the caller's no more."""
+        fused = zero_where_unknown(fused)
+        if self._reference is None:
+            self._reference = fused.mean(axis=0)
+        values = raw.astype(np.float32)
+        for unmeasured in (missing_rows(raw), ~np.isfinite(values)):
+            values[unmeasured] = fused[unmeasured]
+        both = [self._tiling.powers(frames, self._reference) for frames in (values, fused)]
+        self._powers.append(np.stack(both))
+
+    def solve(self) -> Limit:
+        """What the fused recording has beyond the supported power and its sampling error."""
+        assert self._reference is not None, "no run was added"
+        number = self._tiling.number
+        raw, fused = np.mean(self._powers, axis=0) / number
+        noise = self._noise_power(raw)
+        supported = np.maximum(raw - noise, 0)
+        counted = number * len(self._powers) * self._independent_share()
+        error = np.sqrt((2 * noise**2 + 4 * noise * np.minimum(supported, fused)) / counted)
+        return Limit(self._start, self._reference, np.maximum(fused - supported - error, 0))
+
+    def _noise_power(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean squared coefficients of noise, (rows, columns, 1, rings): those of high bands.
+
+        Fluorescence has next to no power above a quarter of the frame rate.
+        """
+        high = [start >= self._tiling.n_frames // 2 for start, _ in self._tiling.bands]
+        number = self._tiling.number[high]
+        noise: NDArray[np.float64] = (raw[..., high, :] * number).sum(axis=-2, keepdims=True)
+        noise /= number.sum(axis=0)
+        return noise
+
+    def _independent_share(self) -> float:
+        """Tapers make neighbouring coefficients alike: the share of them that count."""
+        tapers = [
+            self._tiling.typical_taper.astype(np.float64) ** 2,
+            self._tiling.spatial_taper(0, 0).astype(np.float64) ** 2,
+        ]
+        shares = [np.mean(taper) ** 2 / np.mean(taper**2) for taper in tapers]
+        return float(np.prod(shares))
+
+
+class Limiter:
+    """Applies limits to frames in order; what comes out lags by a window at most.
+
+    Parameters
+    ----------
+    tiling : Tiling
+    start, stop : int
+        Frames of the recording that will be pushed.
+    """
+
+    def __init__(self, tiling: Tiling, start: int, stop: int) -> None:
+        self._tiling = tiling
+        plan = plan_windows(stop - start, window=tiling.n_frames, overlap=_OVERLAP)
+        self._windows = deque(Window(w.start + start, w.stop + start, w.taper) for w in plan)
+        self._start = self._end = start
+        self._frames = np.empty((self._windows[0].n_frames, *tiling.shape), np.float32)
+        self._sums = np.zeros_like(self._frames)
+        self._unknown: dict[int, NDArray[np.bool_]] = {}
+
+    def push(
+        self, frames: NDArray[np.float32], limit_at: Callable[[int], Limit]
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Take the next frames; gives those that are done, valid until the next are asked for.
+
+        ``limit_at`` says which limit is in force at a frame.
+        """
+        while len(frames):
+            room = self._frames[self._end - self._start :][: len(frames)]
+            room[...] = frames[: len(room)]
+            self._set_aside(room)
+            self._end += len(room)
+            frames = frames[len(room) :]
+            if self._end == self._windows[0].stop:
+                start, done = self._limited(limit_at)
+                yield start, done
+                self._make_room(len(done))
+
+    def _set_aside(self, frames: NDArray[np.float32]) -> None:
+        """Remember what is not finite, and put 0 in its place."""
+        if not np.isfinite(frames.sum()):
+            for frame, values in enumerate(frames, start=self._end):
+                unknown = ~np.isfinite(values)
+                if unknown.any():
+                    self._unknown[frame] = unknown
+                    values[unknown] = 0
+
+    def _limited(self, limit_at: Callable[[int], Limit]) -> tuple[int, NDArray[np.float32]]:
+        """Finish the oldest window."""
+        window = self._windows.popleft()
+        limit = limit_at((window.start + window.stop) // 2)
+        taper = np.sqrt(window.taper).astype(np.float32)
+        self._tiling.take_off(self._frames, limit.reference, limit.excess, taper, self._sums)
+        n_done = (self._windows[0].start if self._windows else window.stop) - window.start
+        for frame in range(window.start, window.start + n_done):
+            if frame in self._unknown:
+                self._sums[frame - window.start][self._unknown.pop(frame)] = np.nan
+        return window.start, self._sums[:n_done]
+
+    def _make_room(self, n_done: int) -> None:
+        kept = len(self._frames) - n_done
+        for buffer in (self._frames, self._sums):
+            buffer[:kept] = buffer[n_done:].copy()
+        self._sums[kept:] = 0
+        self._start += n_done

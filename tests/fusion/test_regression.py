@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.fft import dctn, idctn
+from scipy.stats import chi2
+
+from freq2clean.fusion.bases import dct_basis
+from freq2clean.fusion.components import ComponentSurvey
+from freq2clean.fusion.noise import NoiseMoments
+from freq2clean.fusion.regression import CourseMoments, fit_detail
+from freq2clean.fusion.rings import ring_index
+from freq2clean.fusion.scale import Scale
+from freq2clean.fusion.windows import Window
+
+SHAPE = (60, 40, 62)
+
+
+@pytest.fixture(scope="module")
+def scene(make_pair):
+    """Two cells with courses of their own, on a flickering texture."""
+    pair = make_pair(SHAPE, noise=12.0)
+    rng = np.random.default_rng(3)
+    truth = pair.truth.astype(np.float32)
+    raw, denoised = pair.raw.copy(), pair.denoised.copy()
+    for row, column in ((4, 5), (14, 18)):
+        course = np.convolve(rng.random(SHAPE[0]) < 0.1, np.exp(-np.arange(9) / 4))[: SHAPE[0]]
+        cell = np.zeros(SHAPE[1:])
+        cell[row : row + 6, column : column + 6] = 120
+        truth += course[:, None, None] * cell
+        raw += course[:, None, None] * cell
+        denoised += 0.8 * course[:, None, None] * cell
+    return type(pair)(raw, denoised, truth)
+
+
+@pytest.fixture(scope="module")
+def noise(scene):
+    moments = NoiseMoments(SHAPE[1:])
+    moments.add(scene.raw)
+    return moments
+
+
+@pytest.fixture(scope="module")
+def components(scene):
+    survey = ComponentSurvey(SHAPE[1:])
+    survey.add(scene.denoised)
+    return survey.components(Scale())
+
+
+def fitted(scene, components, noise, *, block_frames, window=(0, SHAPE[0]), n_bins=3):
+    window = Window(*window, np.ones(window[1] - window[0]))
+    basis = dct_basis(window.n_frames, n_bins)
+    moments = CourseMoments(window, components, basis, noise.photon_transfer())
+    for start in range(0, SHAPE[0], block_frames):
+        block = slice(start, start + block_frames)
+        moments.add(start, scene.raw[block], scene.denoised[block], Scale())
+    inside = slice(window.start, window.stop)
+    residual = scene.raw[inside] - scene.denoised[inside]
+    corrected = np.einsum("kt,tyx->kyx", basis, residual).astype(np.float32)
+    detail, errors = fit_detail(moments, corrected, noise)
+    added = np.zeros((window.n_frames, *SHAPE[1:]), np.float32)
+    detail.add_to(window.start, scene.denoised[inside].astype(np.float32), added)
+    return added, errors, basis, corrected
+
+
+def naive(scene, components, noise, *, window, basis, corrected):
+    """The same, patch by patch, from whole recordings in double precision."""
+    grid, transfer = components.grid, noise.photon_transfer()
+    inside = slice(*window)
+    denoised = scene.denoised[inside].astype(np.float64)
+    residual = scene.raw[inside] - denoised - np.einsum("kt,kyx->tyx", basis, corrected)
+    n = len(denoised)
+    (height, width), tapers = grid.size, grid.tapers()
+    added = np.zeros_like(denoised)
+    index = ring_index(grid.size)
+    number = np.bincount(index.ravel())
+    profile = noise.profile(number.size)
+    for i, first in enumerate(grid.starts[0]):
+        for j, loadings in zip(components.columns[i], components.loadings[i], strict=True):
+            loadings = loadings[:, loadings.any(axis=0)].astype(np.float64)
+            column = grid.starts[1][j]
+            rows_columns = slice(first, first + height), slice(column, column + width)
+            patch = denoised[:, *rows_columns] - components.reference[rows_columns]
+            cells = patch.reshape(n, height // 2, 2, width // 2, 2).sum(axis=(2, 4)) / 2
+            own = cells.reshape(n, -1) @ loadings
+            near = np.clip(np.arange(n)[:, None] + [-2, -1, 1, 2], 0, n - 1)
+            others = own[near].mean(axis=1)
+            level = components.reference[rows_columns].mean()
+            bright = level + own @ loadings.sum(axis=0) / (2 * grid.n_cells)
+            least = 0.1 * (transfer.gain * level + transfer.offset)
+            variance = np.maximum(transfer.gain * bright + transfer.offset, least)
+            own, others = own - own.mean(axis=0), others - others.mean(axis=0)
+            values = residual[:, *rows_columns].reshape(n, -1)
+            inverse = np.linalg.inv(others.T @ others)
+            images = inverse @ others.T @ values
+            spread = inverse @ (others.T * variance) @ others @ inverse
+            powers, vectors = np.linalg.eigh(spread)
+            mix = vectors * np.sqrt(powers)
+            mix = mix @ np.linalg.eigh(mix.T @ others.T @ others @ mix)[1]
+            white = np.linalg.solve(mix, images).reshape(-1, height, width)
+            for k, image in enumerate(white):
+                spectrum = dctn(image, norm="ortho")
+                power = np.bincount(index.ravel(), spectrum.ravel() ** 2) / number
+                least = profile * chi2.isf(1e-3, number) / number
+                spectrum *= np.where(power > least, 1 - profile / power, 0)[index]
+                white[k] = idctn(spectrum, norm="ortho")
+            kept = mix @ white.reshape(len(white), -1)
+            predicted = np.linalg.lstsq(own, others @ kept, rcond=None)[0]
+            change = (own @ predicted).reshape(n, height, width) * tapers[i, j]
+            added[:, *rows_columns] += change
+    return added
+
+
+@pytest.mark.parametrize("window", [(0, 60), (7, 51)])
+def test_it_is_a_regression_patch_by_patch(window, scene, components, noise):
+    added, _, basis, corrected = fitted(scene, components, noise, block_frames=60, window=window)
+    expected = naive(scene, components, noise, window=window, basis=basis, corrected=corrected)
+    assert np.abs(expected).max() > 5
+    np.testing.assert_allclose(added, expected, atol=2e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("block_frames", [1, 2, 3, 17, 59])
+def test_any_blocking_equals_the_whole(block_frames, scene, components, noise):
+    whole, errors, *_ = fitted(scene, components, noise, block_frames=60)
+    blocks, others, *_ = fitted(scene, components, noise, block_frames=block_frames)
+    np.testing.assert_allclose(blocks, whole, atol=1e-3)
+    assert others == pytest.approx(errors, rel=1e-3)
+
+
+def test_cells_are_brought_closer_to_the_truth_and_the_gain_is_foretold(scene, components, noise):
+    added, (before, after), basis, corrected = fitted(scene, components, noise, block_frames=60)
+    base = scene.denoised + np.einsum("kt,kyx->tyx", basis, corrected)
+    was, now = (np.square(x - scene.truth).sum() for x in (base, base + added))
+    assert now < 0.97 * was
+    assert before - after == pytest.approx(was - now, rel=0.5)
+
+
+def test_leaked_noise_is_not_taken_for_detail():
+    """A denoised recording that holds half of the raw one's noise: its residual correlates."""
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 10, (400, 32, 32))
+    cell = (
+        60
+        * np.sin(np.arange(400) / 15)[:, None, None] ** 2
+        * (np.indices((32, 32)) // 8 == 1).all(0)
+    )
+    raw, denoised = 100 + cell + noise, (100 + cell + 0.5 * noise).astype(np.float32)
+    survey, moments = ComponentSurvey((32, 32)), NoiseMoments((32, 32))
+    survey.add(denoised)
+    moments.add(raw)
+    window = Window(0, 400, np.ones(400))
+    courses = CourseMoments(
+        window, survey.components(Scale()), dct_basis(400, 1), moments.photon_transfer()
+    )
+    courses.add(0, raw, denoised, Scale())
+    detail, _ = fit_detail(courses, np.zeros((1, 32, 32), np.float32), moments)
+    added = np.zeros((400, 32, 32), np.float32)
+    detail.add_to(0, denoised, added)
+    was, now = (np.square(x - 100 - cell).mean() for x in (denoised, denoised + added))
+    assert now < 1.01 * was

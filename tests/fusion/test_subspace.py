@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from freq2clean.errors import InputError
+from freq2clean.fusion import Fusion, Subspace, Wiener
+
+
+def errors(pair, fused):
+    """Mean squared error on all pixels, and on the 5 % that vary most."""
+    spread = pair.truth.std(axis=0)
+    active = spread >= np.quantile(spread, 0.95)
+    squares = np.square(fused - pair.truth, dtype=np.float64)
+    return squares.mean(), squares[:, active].mean()
+
+
+def gain_db(before, after):
+    return 10 * np.log10(before / after)
+
+
+@pytest.fixture(scope="module")
+def wiener(simulated, fuse):
+    return errors(simulated, fuse(Wiener(), simulated.raw, simulated.denoised))
+
+
+def test_active_cells_get_their_detail_back(simulated, wiener, fuse):
+    found = errors(simulated, fuse(Subspace(limit=False), simulated.raw, simulated.denoised))
+    assert gain_db(wiener[0], found[0]) > 0.5
+    assert gain_db(wiener[1], found[1]) > 1.5
+
+
+def test_the_limit_takes_leaked_noise_and_leaves_active_cells(simulated, fuse):
+    free, limited = (
+        errors(simulated, fuse(Subspace(limit=limit), simulated.raw, simulated.denoised))
+        for limit in (False, True)
+    )
+    assert gain_db(free[0], limited[0]) > 0.2
+    assert gain_db(free[1], limited[1]) > -0.1
+
+
+def test_a_denoised_recording_that_is_the_truth_is_left_alone(simulated, fuse):
+    rng = np.random.default_rng(0)
+    sd = 0.1 * np.std(simulated.raw - simulated.truth)
+    faint = (simulated.truth + rng.normal(0, sd, simulated.truth.shape)).astype(np.float32)
+    before = errors(simulated, faint)
+    after = errors(simulated, fuse(Subspace(), simulated.raw, faint))
+    assert gain_db(before[0], after[0]) > -0.05
+    assert gain_db(before[1], after[1]) > -0.05
+
+
+def stream(method, pair, block_frames, **options):
+    fusion = Fusion(method, pair.raw.shape, **options)
+    for start, stop in fusion.survey_runs:
+        fusion.look(pair.raw[start:stop], pair.denoised[start:stop])
+    fused = np.full(pair.raw.shape, -1, np.float32)
+    done = 0
+    for start in range(0, len(pair.raw), block_frames):
+        block = slice(start, start + block_frames)
+        fusion.add(start, pair.raw[block], pair.denoised[block])
+        for first, last in fusion.review_runs:
+            fusion.review(first, pair.raw[first:last], pair.denoised[first:last])
+        for first in range(done, fusion.settled, block_frames):
+            last = min(first + block_frames, fusion.settled)
+            for _ in fusion.stream(
+                pair.denoised[first:last], first_frame=first, room=lambda a, b: fused[a:b]
+            ):
+                pass
+            done = last
+    assert done == len(pair.raw)
+    return fused
+
+
+@pytest.mark.parametrize("window", [None, 150])
+def test_a_stream_in_any_blocks_equals_the_whole(window, make_pair):
+    pair = make_pair((400, 40, 36))
+    pair.raw[40, 3] = 0
+    pair.raw[17, 5, 6] = np.nan
+    method = Subspace(window=window)
+    whole = method.fit(pair.raw, pair.denoised, block_frames=400).apply(pair.denoised)
+    assert np.argwhere(np.isnan(whole)).tolist() == [[17, 5, 6]]
+    for block_frames in (37, 64, 400):
+        fused = stream(method, pair, block_frames)
+        np.testing.assert_allclose(fused, whole, rtol=0, atol=1e-2)
+
+
+def test_memory_bounds_the_window_of_the_limit(make_pair):
+    pair = make_pair((120, 40, 36))
+    fusion = Subspace().fit(pair.raw, pair.denoised, memory_bytes=40 * 36 * 8 * 64 * 2)
+    assert fusion._plan.tiling.n_frames == 64
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 8), (5, 1, 1), (33, 3, 50), (40, 17, 1)])
+def test_small_recordings(shape, make_pair, fuse):
+    pair = make_pair(shape)
+    fused = fuse(Subspace(), pair.raw, pair.denoised)
+    assert fused.shape == shape
+    assert np.isfinite(fused).all()
+
+
+@pytest.mark.parametrize("constant", [0.0, 100.0])
+def test_constant_recordings(constant, fuse):
+    flat = np.full((64, 32, 32), constant, np.float32)
+    np.testing.assert_allclose(fuse(Subspace(), flat, flat), flat, atol=1e-3)
+
+
+def test_another_scale_changes_nothing(simulated, fuse):
+    plain = fuse(Subspace(), simulated.raw, simulated.denoised)
+    other = fuse(Subspace(), simulated.raw, (simulated.denoised - 40) / 300)
+    before, after = (np.square(x - simulated.truth).mean() for x in (plain, other))
+    assert after < 1.1 * before
+
+
+def test_a_limited_fusion_wants_blocks_that_hold_a_window(make_pair):
+    pair = make_pair((100, 20, 20))
+    fusion = Subspace().fit(pair.raw, pair.denoised)
+    with pytest.raises(InputError, match="5 frames given; the power limit needs 96 or more"):
+        fusion.apply(pair.denoised[:5])
