@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -120,6 +121,30 @@ def test_directories_swap_where_the_system_cannot_exchange(tmp_path, monkeypatch
         return
     swap.put_in_place(tmp_path / "new", tmp_path / "target")
     assert [file.name for file in tmp_path.rglob("*")] == ["target", "new"]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice")
+def test_only_memory_of_the_old_target_is_released(target, tmp_path, movie, monkeypatch):
+    path, compression = target
+    with create(path, movie().shape, "uint16", compression=compression) as writer:
+        writer.append(movie())
+    old = {file.stat().st_ino for file in tmp_path.rglob("*") if file.is_file()}
+    released = set()
+    advise = os.posix_fadvise
+
+    def note(descriptor, *advice):
+        released.add(os.fstat(descriptor).st_ino)
+        advise(descriptor, *advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", note)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        create(path, movie().shape, "uint16", compression=compression),
+    ):
+        raise KeyboardInterrupt
+    assert released == old
+    with open_recording(path) as recording:
+        np.testing.assert_array_equal(recording[:], movie())
 
 
 def test_two_writers_of_one_target_do_not_meet(tmp_path, movie):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from freq2clean.recordings.flushing import flush
 
-__all__ = ["put_in_place"]
+__all__ = ["put_in_place", "release_memory"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -30,6 +30,18 @@ def put_in_place(temporary: Path, target: Path) -> None:
         flush(target.parent)
     if old:
         shutil.rmtree(old)
+
+
+def release_memory(path: Path) -> None:
+    """Have the system drop what it caches of a file or folder that is about to be replaced.
+
+    The new pages then take that memory, which may be much faster than memory never used.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for file in filter(Path.is_file, [path, *path.rglob("*")]):
+        with suppress(OSError), file.open("rb") as opened:
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _exchange(one: Path, other: Path) -> bool:

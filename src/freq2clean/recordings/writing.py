@@ -19,7 +19,7 @@ from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
 from freq2clean.recordings.flushing import Flusher
 from freq2clean.recordings.formats import HDF5, WRITABLE, ZARR, Format, locate
 from freq2clean.recordings.pixels import pixel_dtype
-from freq2clean.recordings.swap import put_in_place
+from freq2clean.recordings.swap import put_in_place, release_memory
 
 __all__ = ["check_target", "create"]
 
@@ -126,6 +126,7 @@ def create(
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
     found = _format_to_write(path, compression)
     flusher = Flusher(temporary)
+    release_memory(target)
     try:
         with _output_errors(path):
             sink = found.sink(
