@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from freq2clean.version import __version__
 
 if TYPE_CHECKING:
-    from freq2clean.denoisers import PCA, Gaussian
+    from freq2clean.denoisers import PCA, DeepCAD, Gaussian
     from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError, OutputError
-    from freq2clean.fusion import Dct, Fft, Fusion, Wiener
+    from freq2clean.fusion import Dct, Fft, Fusion, Subspace, Wiener
     from freq2clean.metrics import Scores, SSIM3DOptions
     from freq2clean.pipeline import (
         DenoiseResult,
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
         evaluate,
         fuse,
         inspect,
+        run,
         simulate,
+        train,
     )
     from freq2clean.recordings import create, open_recording
 
 
 _ROOMS = {
-    "denoisers": ("Gaussian", "PCA"),
+    "denoisers": ("DeepCAD", "Gaussian", "PCA"),
     "errors": ("Freq2CleanError", "InputError", "MissingExtraError", "OutputError"),
-    "fusion": ("Dct", "Fft", "Fusion", "Wiener"),
+    "fusion": ("Dct", "Fft", "Fusion", "Subspace", "Wiener"),
     "metrics": ("SSIM3DOptions", "Scores"),
     "pipeline": (
         "DenoiseResult",
@@ -43,7 +45,9 @@ _ROOMS = {
         "evaluate",
         "fuse",
         "inspect",
+        "run",
         "simulate",
+        "train",
     ),
     "recordings": ("create", "open_recording"),
 }
@@ -52,6 +56,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "PCA",
     "Dct",
+    "DeepCAD",
     "DenoiseResult",
     "Fft",
     "Freq2CleanError",
@@ -63,6 +68,7 @@ __all__ = [
     "OutputError",
     "SSIM3DOptions",
     "Scores",
+    "Subspace",
     "Wiener",
     "__version__",
     "create",
@@ -71,7 +77,9 @@ __all__ = [
     "fuse",
     "inspect",
     "open_recording",
+    "run",
     "simulate",
+    "train",
 ]
 
 

@@ -1,0 +1,191 @@
+"""A raw recording in, the denoised and fused one out: `denoise` and `fuse` in one go."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean.errors import OutputError
+from freq2clean.fusion import get_method
+from freq2clean.pipeline.denoising import DenoiseResult, _halves, denoise
+from freq2clean.pipeline.fusing import FuseResult, fuse
+from freq2clean.pipeline.memory import DEFAULT_MEMORY
+from freq2clean.pipeline.opening import open_one
+from freq2clean.pipeline.saving import check_file_options
+from freq2clean.recordings import Recording, check_target, target_dtype
+from freq2clean.recordings.formats import locate
+
+__all__ = ["RunResult", "run"]
+
+Look = Callable[[Mapping[str, Recording]], object]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `run` wrote and found, step by step.
+
+    Attributes
+    ----------
+    denoised : DenoiseResult
+        Its ``path`` is empty where the denoised recording was not kept.
+    fused : FuseResult
+    """
+
+    denoised: DenoiseResult
+    fused: FuseResult
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, JSON-serialisable."""
+        return asdict(self)
+
+
+@overload
+def run(raw: Any, /, *, out: str | Path, **options: Any) -> RunResult: ...
+@overload
+def run(raw: Any, /, *, out: None = None, **options: Any) -> NDArray[np.float32]: ...
+def run(
+    raw: Any,
+    /,
+    *,
+    model: str = "gaussian",
+    checkpoint: str | Path | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    method: str = "wiener",
+    out: str | Path | None = None,
+    keep_denoised: str | Path | None = None,
+    dtype: str = "float32",
+    compression: str | None = None,
+    channel: int | None = None,
+    plane: int | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    progress: Callable[[int, int], None] | None = None,
+    look: Look | None = None,
+    **options: Any,
+) -> NDArray[np.float32] | RunResult:
+    """Denoise a recording and give it its detail back: `denoise`, then `fuse`.
+
+    Parameters
+    ----------
+    raw : array-like (T, Y, X), path or Recording
+    model, checkpoint, model_options
+        As in `denoise`, which takes the options by name.
+    method
+        As in `fuse`.
+    out : path, optional
+        Where to write the fused recording; without it, the array is returned.
+    keep_denoised : path, optional
+        Where to keep the denoised recording, float32. Without it, a hidden file beside ``out``
+        holds it meanwhile.
+    dtype, compression, channel, plane, memory
+        As in `fuse`.
+    progress : callable, optional
+        Called with the work done and the work in all, both steps together.
+    look : callable, optional
+        Called in the end with the recordings "raw", "denoised" and "fused", before they are
+        closed.
+    **options
+        Of the method, as in `fuse`.
+
+    Returns
+    -------
+    ndarray (T, Y, X), float32, or RunResult
+
+    Raises
+    ------
+    InputError, OutputError, MissingExtraError
+        As `denoise` and `fuse`. Targets and options are looked at before the work begins.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> raw = np.random.default_rng(0).poisson(5, (60, 32, 32)).astype(np.uint16)
+    >>> run(raw).shape
+    (60, 32, 32)
+    """
+    get_method(method, **options)
+    check_file_options(out, dtype=dtype, compression=compression)
+    first, second = _halves(progress)
+    with ExitStack() as stack:
+        recording = open_one(stack, raw, channel=channel, plane=plane)
+        target_dtype(dtype, recording.dtype)
+        _check_targets(out, keep_denoised, inputs=[recording, raw], compression=compression)
+        path = keep_denoised
+        if path is None and out is not None:
+            path = stack.enter_context(_passing(out))
+        result = denoise(
+            recording,
+            model=model,
+            checkpoint=checkpoint,
+            out=path,
+            memory=memory,
+            progress=first,
+            **(model_options or {}),
+        )
+        denoised = open_one(stack, result if path is None else path)
+        denoised.name = _name(recording, model, checkpoint)
+        fused = fuse(
+            recording,
+            denoised,
+            method=method,
+            out=out,
+            dtype=dtype,
+            compression=compression,
+            memory=memory,
+            progress=second,
+            **options,
+        )
+        if look:
+            seen = open_one(stack, fused if out is None else out)
+            look({"raw": recording, "denoised": denoised, "fused": seen})
+    if isinstance(fused, np.ndarray):
+        return fused
+    assert isinstance(result, DenoiseResult)
+    return RunResult(result if keep_denoised else replace(result, path=""), fused)
+
+
+def _check_targets(
+    out: str | Path | None,
+    keep_denoised: str | Path | None,
+    *,
+    inputs: Sequence[Any],
+    compression: str | None,
+) -> None:
+    """Refuse before any work what could not be written after it."""
+    if out is not None:
+        check_target(out, inputs=inputs, compression=compression)
+    if keep_denoised is None:
+        return
+    check_target(keep_denoised, inputs=inputs)
+    if out is not None and _file(out) == _file(keep_denoised):
+        raise OutputError(
+            f"{keep_denoised} is to hold the denoised recording and the fused one: "
+            "give two different files"
+        )
+
+
+def _file(target: str | Path) -> Path:
+    return locate(target)[0].resolve()
+
+
+@contextmanager
+def _passing(out: str | Path) -> Iterator[Path]:
+    """A hidden name beside a target, for a recording that does not stay."""
+    file = _file(out)
+    path = file.with_name(f".{file.stem}.{uuid.uuid4().hex[:12]}.denoised.npy")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _name(raw: Recording, model: str, checkpoint: str | Path | None) -> str:
+    """What the provenance of the fused recording calls the denoised one."""
+    how = model if checkpoint is None else f"{model}, {Path(checkpoint).name}"
+    return f"{raw.name} ({how})"
