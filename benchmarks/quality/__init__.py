@@ -1,0 +1,1 @@
+"""What fusion gains on simulated recordings, where it loses, and whether it knows."""

@@ -1,0 +1,94 @@
+"""Measure quality on simulated recordings and rewrite docs/quality.md.
+
+python -m benchmarks.quality            one condition at a time, minutes
+python -m benchmarks.quality --full     all conditions crossed, a night
+
+Scores are kept as they come: a run that was stopped goes on where it was. Remove the file of
+scores after a method changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.quality.conditions import (
+    DENOISERS,
+    SEEDS,
+    Condition,
+    cross,
+    make_recordings,
+    one_at_a_time,
+)
+from benchmarks.quality.page import write_page
+from benchmarks.quality.plots import draw_plots
+from benchmarks.quality.results import Row, Rows, Table
+from benchmarks.quality.scoring import NAMES, fusion_by, score
+
+ROOT = Path(__file__).parents[2]
+
+
+def measure(
+    condition: Condition, *, size: int, seed: int, rows: Rows, checkpoints: dict[str, str]
+) -> None:
+    """Score the methods that have no row yet."""
+    missing = [name for name in NAMES if (condition, size, seed, name) not in rows.keys]
+    if not missing:
+        return
+    began = time.perf_counter()
+    recordings = make_recordings(condition, size=size, seed=seed, checkpoints=checkpoints)
+    for name in missing:
+        fused, expected = fusion_by(name)(*recordings)
+        values = {**score(recordings[0], fused), "expected_mse_reduction": expected}
+        rows.add(Row(condition, size, seed, name, values))
+    seconds = time.perf_counter() - began
+    print(f"{condition}, seed {seed}: {seconds:.1f} s", file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="cross all conditions")
+    parser.add_argument("--size", type=int, help="rows and columns; 64, with --full 128")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: one, with --full two")
+    parser.add_argument("--scores", type=Path, help="the CSV file that keeps them")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
+    parser.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="DENOISER=FILE",
+        help="also a trained denoiser, as deepcad=model.pt; may be repeated",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    form = "full" if options.full else "short"
+    size = options.size or (128 if options.full else 64)
+    seeds = options.seeds or (SEEDS if options.full else SEEDS[:1])
+    checkpoints = dict(entry.split("=", 1) for entry in options.checkpoint)
+    conditions = (cross if options.full else one_at_a_time)((*DENOISERS, *checkpoints))
+    rows = Rows(options.scores or ROOT / "build" / f"quality-{form}.csv")
+    for condition in conditions:
+        for seed in seeds:
+            measure(condition, size=size, seed=seed, rows=rows, checkpoints=checkpoints)
+    wanted = set(conditions)
+    scores = Table(
+        row
+        for row in rows.all
+        if row.condition in wanted
+        and row.size == size
+        and row.seed in seeds
+        and row.method in NAMES
+    )
+    images = draw_plots(scores, options.docs / "images")
+    command = "python -m benchmarks.quality" + (" --full" if options.full else "")
+    page = write_page(scores, command=command, images=images)
+    (options.docs / "quality.md").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The conditions under which quality is measured, and the recordings that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freq2clean import denoise, simulate
+from freq2clean.simulation import imitate_denoiser
+
+SEEDS = (31_001, 31_002)
+DENOISERS = ("imitated", "gaussian", "pca")
+AXES: dict[str, tuple[Any, ...]] = {
+    "snr_db": (-12.0, -5.5, 0.0, 6.0, 12.0),
+    "motion": ("still", "drift", "jitter"),
+    "density": ("dense", "sparse"),
+    "bleaching": (0.1, 0.5),
+    "frames": (300, 1500, 6000),
+}
+_LONG = max(AXES["frames"])
+_MOTIONS: dict[str, dict[str, float]] = {
+    "still": {},
+    "drift": {"drift_px": 4.0},
+    "jitter": {"jitter_px": 1.0},
+}
+_CELLS_PER_MM2 = {"dense": 1100.0, "sparse": 300.0}
+_GAIN = 25.0
+_READ_NOISE = 1.25
+
+Frames = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One recording and the denoiser it went through; the defaults are the base condition."""
+
+    snr_db: float = -5.5
+    motion: str = "still"
+    density: str = "dense"
+    bleaching: float = 0.1
+    frames: int = 300
+    denoiser: str = DENOISERS[0]
+
+    @classmethod
+    def of(cls, row: Mapping[str, str]) -> Condition:
+        """From a row of texts that has all its fields, and others."""
+        kinds = {key: type(value) for key, value in asdict(cls()).items()}
+        return cls(**{key: kind(row[key]) for key, kind in kinds.items()})
+
+    def differences(self) -> list[str]:
+        """The axes along which it is not the base condition."""
+        return [axis for axis in AXES if getattr(self, axis) != getattr(Condition(), axis)]
+
+    def label(self, axis: str) -> str:
+        """Its place on an axis, in words."""
+        value = getattr(self, axis)
+        match axis:
+            case "snr_db":
+                return f"{value:+g} dB"
+            case "bleaching":
+                return f"bleaching {value:.0%}"
+            case "frames":
+                return f"{value} frames"
+        return {"drift": "drift 4 px", "jitter": "jitter 1 px"}.get(value, value)
+
+    def __str__(self) -> str:
+        return ", ".join([self.denoiser, *(self.label(axis) for axis in AXES)])
+
+
+def cross(denoisers: Sequence[str] = DENOISERS) -> list[Condition]:
+    """Every condition with every other, short recordings first."""
+    ordered = product(*reversed(AXES.values()), denoisers)
+    names = [*reversed(AXES), "denoiser"]
+    return [Condition(**dict(zip(names, values, strict=True))) for values in ordered]
+
+
+def one_at_a_time(denoisers: Sequence[str] = DENOISERS) -> list[Condition]:
+    """The base condition and those that differ from it on one axis, through every denoiser.
+
+    The longest recordings, which cost as much as all others, go through the first alone.
+    """
+    base = Condition()
+    varied = [replace(base, **{axis: value}) for axis in AXES for value in AXES[axis]]
+    return [
+        replace(condition, denoiser=denoiser)
+        for condition in dict.fromkeys([base, *varied])
+        for denoiser in (denoisers[:1] if condition.frames == _LONG else denoisers)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _recorded(condition: Condition, size: int, seed: int) -> tuple[Frames, NDArray[np.uint16]]:
+    """Truth and raw recording."""
+    recording = simulate(
+        (condition.frames, size, size),
+        seed=seed,
+        snr_db=condition.snr_db,
+        bleaching=condition.bleaching,
+        cell_density_per_mm2=_CELLS_PER_MM2[condition.density],
+        gain=_GAIN,
+        read_noise=_READ_NOISE,
+        **_MOTIONS[condition.motion],
+    )
+    return recording.truth[:], recording.raw[:]
+
+
+def make_recordings(
+    condition: Condition, *, size: int, seed: int, checkpoints: Mapping[str, str]
+) -> tuple[Frames, NDArray[np.uint16], Frames]:
+    """Truth, raw and denoised recording; conditions that share the first two should follow up.
+
+    ``checkpoints`` holds the file of each trained denoiser.
+    """
+    truth, raw = _recorded(replace(condition, denoiser=""), size, seed)
+    name = condition.denoiser
+    if name == "imitated":
+        return truth, raw, imitate_denoiser(truth, raw)
+    return truth, raw, denoise(raw, model=name, checkpoint=checkpoints.get(name))
+
+
+FIELDS = [field.name for field in fields(Condition)]
