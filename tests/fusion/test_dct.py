@@ -99,6 +99,11 @@ def test_cut_offs_that_take_every_bin(make_pair):
     assert check(method, pair).findings["n_bins"] == 25
 
 
+def test_the_study_in_full_length(make_pair):
+    pair = make_pair((3000, 40, 40), seed=4)
+    assert check(Dct(), pair).findings["n_bins"] == 10
+
+
 def test_a_bright_background_costs_no_precision(make_pair):
     pair = make_pair((500, 40, 40), dtype=np.uint16, level=60_000.0)
     denoised = pair.denoised + np.float32(0)
@@ -113,6 +118,8 @@ def test_a_bright_background_costs_no_precision(make_pair):
         ({"temporal_width_hz": -1.0, "temporal_cutoff_hz": 1.0}, "temporal_width_hz = -1.0"),
         ({"spatial_cutoff_per_um": 0.1}, "give spatial_cutoff_per_um and spatial_width_per_um tog"),
         ({"temporal_cutoff_hz": 0.1}, "give temporal_cutoff_hz and temporal_width_hz together"),
+        ({"frame_rate_hz": 30.0}, "frame_rate_hz = 30.0, and no cut-off .* temporal_cutoff_hz too"),
+        ({"pixel_size_um": (1, 1)}, "leave it out, or give spatial_cutoff_per_um too"),
     ],
 )
 def test_bad_options_are_refused(options, words):
@@ -129,5 +136,7 @@ def test_bad_options_are_refused(options, words):
 )
 def test_physical_units_need_the_sampling(options, words, make_pair):
     pair = make_pair((10, 8, 8))
+    method = Dct(**options)
+    assert [f"give {unit} too" for unit in method.missing_units] == [words]
     with pytest.raises(InputError, match=words):
-        Dct(**options).fit(pair.raw, pair.denoised)
+        method.fit(pair.raw, pair.denoised)

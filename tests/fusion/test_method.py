@@ -60,7 +60,7 @@ def test_options_that_a_method_does_not_have(option):
         get_method("wiener", **{option: 0.5})
 
 
-@pytest.mark.parametrize("method", [Fft(alpha=(1.0, 0.5)), Dct(pixel_size_um=(1, 1)), Wiener()])
+@pytest.mark.parametrize("method", [Fft(alpha=(1.0, 0.5)), Dct(raw_average=7), Wiener()])
 def test_parameters_name_the_method_and_go_into_json(method):
     parameters = json.loads(json.dumps(method.parameters()))
     name = parameters.pop("method")

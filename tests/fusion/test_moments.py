@@ -58,6 +58,34 @@ def test_images_are_the_projection(source, n_bins, make_pair):
     np.testing.assert_allclose(images, expected, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(("n_bins", "block_frames"), [(8, 64), (24, 300), (400, 128)])
+def test_slow_rows_of_a_long_recording(n_bins, block_frames, make_pair):
+    pair = make_pair((1500, 3, 4), level=1000.0)
+    basis = dct_basis(1500, n_bins)
+    (images,) = project(
+        pair.raw, pair.denoised, [Projection("residual", 0, basis)], block_frames=block_frames
+    )
+    expected = np.tensordot(basis, pair.raw.astype(np.float64) - pair.denoised, 1)
+    np.testing.assert_allclose(images, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("missing", ["nothing", "line", "nan", "infinity", "denoised nan"])
+def test_the_sum_of_the_residual_is_that_of_its_values(missing, make_pair):
+    pair = make_pair((150, 5, 6), level=1000.0)
+    raw, denoised = pair.raw.copy(), pair.denoised.copy()
+    if missing == "line":
+        raw[70, 2] = 0
+    elif missing != "nothing":
+        side = denoised if missing.startswith("denoised") else raw
+        side[70, 2, 3] = np.inf if missing == "infinity" else np.nan
+    values = np.ma.masked_invalid(raw.astype(np.float64) - denoised)
+    if missing == "line":
+        values[70, 2] = np.ma.masked
+    projections = [Projection("residual", 0, np.full((1, 150), 0.5)) for _ in range(2)]
+    for images in project(raw, denoised, projections):
+        np.testing.assert_allclose(images[0], 75 * values.mean(axis=0), atol=0.02)
+
+
 @settings(max_examples=30)
 @given(block_frames=st.integers(1, 60), start=st.integers(0, 20), length=st.integers(1, 30))
 def test_any_blocking_gives_the_same_sums(block_frames, start, length):

@@ -90,6 +90,7 @@ def test_matched_gain_and_offset_are_those_of_least_squares():
 def test_the_identity_copies_nothing():
     block = np.ones((2, 3), np.float32)
     assert Scale().apply(block) is block
+    assert Scale().apply(block, out=np.zeros_like(block)) is block
     np.testing.assert_array_equal(Scale(2.0, 1.0).apply(block.astype(np.uint8)), 3 * block)
 
 

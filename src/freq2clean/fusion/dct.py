@@ -21,6 +21,7 @@ from freq2clean.fusion.windows import Window, check_windows, plan_windows
 __all__ = ["Dct"]
 
 _NO_WEIGHT = 1e-12
+_CUTOFF_IN = {"pixel_size_um": "spatial_cutoff_per_um", "frame_rate_hz": "temporal_cutoff_hz"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,9 @@ class Dct(Method):
     temporal_cutoff_hz, temporal_width_hz : float, optional
         In hertz, instead of the indices.
     pixel_size_um : (float, float), optional
+        Needed for cut-offs in cycles per micrometre, and refused without them.
     frame_rate_hz : float, optional
+        Needed for cut-offs in hertz, and refused without them.
 
     Examples
     --------
@@ -98,6 +101,21 @@ class Dct(Method):
         _need_together(
             temporal_cutoff_hz=self.temporal_cutoff_hz, temporal_width_hz=self.temporal_width_hz
         )
+        for unit, cutoff in _CUTOFF_IN.items():
+            if getattr(self, unit) is not None and getattr(self, cutoff) is None:
+                raise InputError(
+                    f"{unit} = {getattr(self, unit)}, and no cut-off is in its units; leave it "
+                    f"out, or give {cutoff} too"
+                )
+
+    @property
+    def missing_units(self) -> list[str]:
+        """Which of pixel size and frame rate the cut-offs need and do not have."""
+        return [
+            unit
+            for unit, cutoff in _CUTOFF_IN.items()
+            if getattr(self, unit) is None and getattr(self, cutoff) is not None
+        ]
 
     def plan(
         self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None

@@ -154,7 +154,7 @@ def _accumulate_run(
 
 
 class _Tile:
-    """What can be summed of a run of frames of some pixels, made once where it is not there."""
+    """A run of frames of some pixels: each source is made when it is first summed."""
 
     def __init__(
         self,
@@ -170,7 +170,10 @@ class _Tile:
         self.is_patched = False
 
     def total(self, source: str, frames: slice, rows: Rows) -> NDArray[Any]:
-        """The weighted sum over frames; once one is not finite, such values do not count."""
+        """The weighted sums (K, pixels); from the first that are not finite on, without holes.
+
+        One row tells, as what is not finite makes every row so.
+        """
         with np.errstate(invalid="ignore"):
             total = self._total(source, frames, rows)
             if not self.is_patched and not np.isfinite(total[0]).all():
@@ -179,30 +182,24 @@ class _Tile:
                 total = self._total(source, frames, rows)
         return total
 
+    def holes(self, source: str) -> NDArray[np.bool_] | None:
+        """Where values (n, pixels) were found not to count."""
+        return self._made[source][1] if source in self._made else None
+
     def _total(self, source: str, frames: slice, rows: Rows) -> NDArray[Any]:
         if not rows.is_plain:
             return rows.project(self._values(source)[frames])
-        if source == "residual" and not self.is_patched and self._dropped is None:
+        if source == "residual" and self._dropped is None and not self.is_patched:
             total = _sum(self._raw[frames]) - _sum(self._level[frames])
         else:
             total = _sum(self._values(source)[frames])
         total *= rows.few[0, 0]
         return total
 
-    def holes(self, source: str) -> NDArray[np.bool_] | None:
-        """Where values (n, pixels) do not count."""
-        return self._made[source][1] if source in self._made else None
-
     def _values(self, source: str) -> NDArray[Any]:
+        """What is summed, with 0 in the holes."""
         if source not in self._made:
-            values = {"raw": self._raw, "denoised": self._level}.get(source)
-            if values is None:
-                values = np.subtract(
-                    self._raw,
-                    self._level,
-                    out=scratch("residual", self._raw.shape),
-                    dtype=np.float32,
-                )
+            values = self._source(source)
             holes = None if source == "denoised" else self._dropped
             if self.is_patched:
                 bad = ~np.isfinite(values)
@@ -212,10 +209,19 @@ class _Tile:
             self._made[source] = values, holes
         return self._made[source][0]
 
+    def _source(self, source: str) -> NDArray[Any]:
+        if source == "residual":
+            residual = scratch("residual", self._raw.shape)
+            np.subtract(self._raw, self._level, out=residual, dtype=np.float32)
+            return residual
+        return self._raw if source == "raw" else self._level
+
 
 def _sum(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Sum of a run of frames, so short that the sum of 16-bit integers is exact."""
+    """Sum of a run of frames (1, pixels); the run is so short that 16-bit integers add exactly."""
+    total: NDArray[np.float32]
     if values.dtype == np.float32:
-        return np.matmul(np.ones((1, len(values)), np.float32), values)
-    total: NDArray[np.float32] = np.add.reduce(values, axis=0, dtype=np.float32, keepdims=True)
+        total = np.matmul(np.ones((1, len(values)), np.float32), values)
+    else:
+        total = np.add.reduce(values, axis=0, dtype=np.float32, keepdims=True)
     return total

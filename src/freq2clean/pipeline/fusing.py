@@ -165,13 +165,9 @@ class _How:
 
 
 def _in_units_of(method: Method, metadata: Metadata) -> Method:
-    """The method with frame rate and pixel size from the recording, where it wants them."""
-    wanted = [
-        name
-        for name in ("frame_rate_hz", "pixel_size_um")
-        if getattr(method, name, metadata) is None
-    ]
-    return replace(method, **{name: getattr(metadata, name) for name in wanted})
+    """The method with frame rate and pixel size from the recording, where it lacks them."""
+    missing = getattr(method, "missing_units", ())
+    return replace(method, **{name: getattr(metadata, name) for name in missing})
 
 
 def _stream(
