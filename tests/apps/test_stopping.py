@@ -49,9 +49,12 @@ def handles_signals(process: subprocess.Popen[bytes]) -> bool:
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def start(command: list[str], inputs: Path, target: Path) -> subprocess.Popen[bytes]:
-    """Start a fusion, and return once it handles signals."""
-    words = ["fuse", inputs / "raw.tif", inputs / "denoised.tif", "-o", target]
+def start(
+    command: list[str], inputs: Path, target: Path, *, verb: str = "fuse"
+) -> subprocess.Popen[bytes]:
+    """Start a fusion, or all of a run, and return once it handles signals."""
+    recordings = {"fuse": ["raw.tif", "denoised.tif"], "run": ["raw.tif"]}[verb]
+    words = [verb, *(inputs / name for name in recordings), "-o", target]
     process = subprocess.Popen(
         [*command, *map(str, words), *TARGETS[target.name]],
         stdout=subprocess.DEVNULL,
@@ -171,6 +174,21 @@ def test_a_second_signal_does_not_disturb_the_tidying_up(command, inputs, tmp_pa
     process.communicate(timeout=60)
     assert process.returncode in (130, 143)
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("pattern", [".*.denoised.npy.*.partial", ".*.denoised.npy", ".fused.tif*"])
+def test_a_run_leaves_no_denoised_recording(number, pattern, command, inputs, tmp_path):
+    """Stopped while it denoises, in between, and while it fuses."""
+    process = start(command, inputs, tmp_path / "fused.tif", verb="run")
+    while process.poll() is None and not list(tmp_path.glob(pattern)):
+        time.sleep(0.0005)
+    process.send_signal(number)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode in (128 + number, 0), message.decode()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left <= {"fused.tif", "fused-side-by-side.png"}
 
 
 @needs_proc

@@ -230,7 +230,8 @@ def test_a_bad_recording_is_refused(make, freq2clean, pair):
 @pytest.mark.parametrize("make", [missing, truncated_tiff, rgb, pickled_npy, folder_without_tiffs])
 @pytest.mark.parametrize("words", ["fuse {} denoised.tif -o o.tif", "inspect {}",
                                    "evaluate {} raw.tif --data-range 100",
-                                   "denoise {} -o o.tif"])  # fmt: skip
+                                   "denoise {} -o o.tif", "run {} -o o.tif",
+                                   "train {} -o m.pth"])  # fmt: skip
 def test_every_command_refuses_a_bad_raw_recording(make, words, freq2clean_here, pair):
     bad = make(pair)
     before = snapshot(pair)

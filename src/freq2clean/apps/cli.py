@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,9 @@ from freq2clean.apps import show
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.errors import InputError
 from freq2clean.version import __version__
+
+if TYPE_CHECKING:
+    from freq2clean.recordings import Recording
 
 __all__ = ["app"]
 
@@ -21,14 +25,18 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Give the spatial detail back that a denoiser took from a fluorescence recording.\n\n"
-    "Start with `freq2clean demo`, then `freq2clean fuse raw.tif denoised.tif -o fused.tif`.",
+    "Start with `freq2clean demo`, then `freq2clean fuse raw.tif denoised.tif -o fused.tif`, or "
+    "`freq2clean run raw.tif -o fused.tif` where nothing is denoised yet.",
     epilog="Recordings are TIFF files (or a folder or glob of them), .zarr, .h5 and .npy; "
     "'file.h5::/path' and 'store.zarr/path' name an array inside.",
 )
 
 
-Method = StrEnum("Method", ["wiener", "fft", "dct"])
+Method = StrEnum("Method", ["wiener", "fft", "dct", "subspace"])
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
+Align = StrEnum("Align", ["start", "end", "center"])
+Compression = StrEnum("Compression", ["deflate", "zstd"])
+Model = StrEnum("Model", ["gaussian", "pca", "deepcad"])
 
 
 class RawMean(StrEnum):
@@ -38,13 +46,12 @@ class RawMean(StrEnum):
     window = "window"
 
 
-Align = StrEnum("Align", ["start", "end", "center"])
+def _of(panel: str, help: str, *names: str) -> Any:
+    """An option that stands in a panel of its own kind."""
+    return typer.Option(*names, help=help, rich_help_panel=f"Options of {panel}")
 
 
-Compression = StrEnum("Compression", ["deflate", "zstd"])
-Model = StrEnum("Model", ["gaussian", "pca"])
-
-
+Raw = Annotated[str, typer.Argument(help="The raw recording.")]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
 Channel = Annotated[int | None, typer.Option(help="Channel, where there are several.")]
 Plane = Annotated[int | None, typer.Option(help="Plane, where there are several.")]
@@ -67,8 +74,46 @@ Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Where to write; format by suffix: .tif .zarr .h5 .npy"),
 ]
+MethodName = Annotated[
+    Method,
+    typer.Option(
+        "--method",
+        help="wiener measures its weights; subspace also sharpens what is active; fft and dct are "
+        "the study's.",
+    ),
+]
+Window = Annotated[int | None, typer.Option(help="Frames per window.")]
+ModelName = Annotated[
+    Model,
+    typer.Option(
+        "--model",
+        help="gaussian: widths chosen from the data; pca: local, by patch; deepcad: the network of "
+        "DeepCAD-RT, which has to be trained (needs the extra torch).",
+    ),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        help="A model that `freq2clean train` wrote, or a .pth of the public DeepCAD-RT package.",
+    ),
+]
 
-_WIENER, _FFT, _DCT = (f"Options of --method {method}" for method in Method)
+_FFT, _DCT, _SUBSPACE = (f"--method {name}" for name in ("fft", "dct", "subspace"))
+PerUm = Annotated[float | None, _of(_DCT, "The same, in cycles per micrometre.")]
+Hz = Annotated[float | None, _of(_DCT, "The same, in hertz.")]
+Unit = Annotated[float | None, _of(_DCT, "Where the raw file does not say.")]
+_HALF_WIDTH = "Half-width of that edge, in indices."
+
+_DEEPCAD = "--model deepcad"
+Device = Annotated[
+    str | None, _of(_DEEPCAD, "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ...")
+]
+PatchT = Annotated[int | None, _of(_DEEPCAD, "Frames of a training patch.")]
+PatchXY = Annotated[int | None, _of(_DEEPCAD, "Rows and columns of it.", "--patch-xy")]
+Epochs = Annotated[int | None, _of(_DEEPCAD, "Rounds of training.")]
+Patches = Annotated[int | None, _of(_DEEPCAD, "Patches in each round.")]
+LearningRate = Annotated[float | None, _of(_DEEPCAD, "Of Adam.")]
+Seed = Annotated[int | None, _of(_DEEPCAD, "The same seed trains the same network.")]
 
 
 def _version(wanted: bool) -> None:
@@ -88,70 +133,41 @@ def _common(
 
 @app.command()
 def fuse(
-    raw: Annotated[str, typer.Argument(help="The raw recording.")],
+    raw: Raw,
     denoised: Annotated[str, typer.Argument(help="The same recording, denoised.")],
     output: Output,
-    method: Annotated[
-        Method, typer.Option(help="wiener measures its weights; fft and dct are the study's.")
-    ] = Method.wiener,
-    window: Annotated[int | None, typer.Option(help="Frames per window.")] = None,
+    method: MethodName = Method.wiener,
+    window: Window = None,
     overlap: Annotated[
         float | None, typer.Option(help="Share of a window that fades into the next, 0 to 0.9.")
     ] = None,
     n_bins: Annotated[
-        int | None,
-        typer.Option("--bins", help="Temporal bins to correct.", rich_help_panel=_WIENER),
+        int | None, _of("--method wiener and subspace", "Temporal bins to correct.", "--bins")
+    ] = None,
+    limit: Annotated[
+        bool | None,
+        _of(_SUBSPACE, "Keep no more power than the raw recording supports, band by band."),
     ] = None,
     alpha: Annotated[
-        str | None,
-        typer.Option(
-            help="Weight of the raw magnitude, 0 to 1; 1,0.5 for two bins.", rich_help_panel=_FFT
-        ),
+        str | None, _of(_FFT, "Weight of the raw magnitude, 0 to 1; 1,0.5 for two bins.")
     ] = None,
-    matching: Annotated[
-        Matching | None, typer.Option(help="Of raw to denoised magnitudes.", rich_help_panel=_FFT)
-    ] = None,
-    raw_mean: Annotated[
-        RawMean | None,
-        typer.Option(help="Over the recording, or each window.", rich_help_panel=_FFT),
-    ] = None,
-    raw_average: Annotated[
-        int | None, typer.Option(help="Frames of the raw moving average.", rich_help_panel=_DCT)
-    ] = None,
+    matching: Annotated[Matching | None, _of(_FFT, "Of raw to denoised magnitudes.")] = None,
+    raw_mean: Annotated[RawMean | None, _of(_FFT, "Over the recording, or each window.")] = None,
+    raw_average: Annotated[int | None, _of(_DCT, "Frames of the raw moving average.")] = None,
     spatial_cutoff: Annotated[
-        float | None,
-        typer.Option(help="Spatial coefficient index where detail begins.", rich_help_panel=_DCT),
+        float | None, _of(_DCT, "Spatial coefficient index where detail begins.")
     ] = None,
-    spatial_width: Annotated[
-        float | None,
-        typer.Option(help="Half-width of that edge, in indices.", rich_help_panel=_DCT),
-    ] = None,
+    spatial_width: Annotated[float | None, _of(_DCT, _HALF_WIDTH)] = None,
     temporal_cutoff: Annotated[
-        float | None,
-        typer.Option(help="Temporal coefficient index where slow ends.", rich_help_panel=_DCT),
+        float | None, _of(_DCT, "Temporal coefficient index where slow ends.")
     ] = None,
-    temporal_width: Annotated[
-        float | None,
-        typer.Option(help="Half-width of that edge, in indices.", rich_help_panel=_DCT),
-    ] = None,
-    spatial_cutoff_per_um: Annotated[
-        float | None, typer.Option(help="The same, in cycles per micrometre.", rich_help_panel=_DCT)
-    ] = None,
-    spatial_width_per_um: Annotated[
-        float | None, typer.Option(help="The same, in cycles per micrometre.", rich_help_panel=_DCT)
-    ] = None,
-    temporal_cutoff_hz: Annotated[
-        float | None, typer.Option(help="The same, in hertz.", rich_help_panel=_DCT)
-    ] = None,
-    temporal_width_hz: Annotated[
-        float | None, typer.Option(help="The same, in hertz.", rich_help_panel=_DCT)
-    ] = None,
-    frame_rate_hz: Annotated[
-        float | None, typer.Option(help="Where the raw file does not say.", rich_help_panel=_DCT)
-    ] = None,
-    pixel_size_um: Annotated[
-        float | None, typer.Option(help="Where the raw file does not say.", rich_help_panel=_DCT)
-    ] = None,
+    temporal_width: Annotated[float | None, _of(_DCT, _HALF_WIDTH)] = None,
+    spatial_cutoff_per_um: PerUm = None,
+    spatial_width_per_um: PerUm = None,
+    temporal_cutoff_hz: Hz = None,
+    temporal_width_hz: Hz = None,
+    frame_rate_hz: Unit = None,
+    pixel_size_um: Unit = None,
     rescale: Annotated[
         bool,
         typer.Option(help="Bring a denoised recording on another scale to the raw one's."),
@@ -169,7 +185,8 @@ def fuse(
     Example: `freq2clean fuse raw.tif denoised.tif -o fused.tif`
 
     The default method, wiener, needs no tuning: it measures noise and lost detail and adds what
-    the raw recording supports. The study's fusion is
+    the raw recording supports. `--method subspace` also brings back the detail of what is active,
+    and takes noise away that the denoiser left. The study's fusion is
     `--method fft --alpha 0.85 --matching histogram --window 3000`.
     """
     from freq2clean.pipeline import fuse as run
@@ -178,6 +195,7 @@ def fuse(
         window=window,
         overlap=overlap,
         n_bins=n_bins,
+        limit=limit,
         alpha=_numbers(alpha),
         matching=matching and str(matching),
         raw_mean=raw_mean and str(raw_mean),
@@ -214,7 +232,7 @@ def fuse(
 
 @app.command()
 def inspect(
-    raw: Annotated[str, typer.Argument(help="The raw recording.")],
+    raw: Raw,
     denoised: Annotated[str | None, typer.Argument(help="The same recording, denoised.")] = None,
     window: Annotated[
         int | None, typer.Option(help="Frames that the fusion is to average.")
@@ -307,11 +325,21 @@ def evaluate(
 
 @app.command()
 def denoise(
-    raw: Annotated[str, typer.Argument(help="The raw recording.")],
+    raw: Raw,
     output: Output,
-    model: Annotated[
-        Model, typer.Option(help="gaussian: widths chosen from the data; pca: local, by patch.")
-    ] = Model.gaussian,
+    model: ModelName = Model.gaussian,
+    checkpoint: Checkpoint = None,
+    train: Annotated[
+        bool,
+        typer.Option("--train", help="Train on this recording first; into CHECKPOINT, if given."),
+    ] = False,
+    patch_t: PatchT = None,
+    patch_xy: PatchXY = None,
+    epochs: Epochs = None,
+    patches: Patches = None,
+    learning_rate: LearningRate = None,
+    seed: Seed = None,
+    device: Device = None,
     dtype: Dtype = "float32",
     compression: Compress = None,
     channel: Channel = None,
@@ -319,28 +347,164 @@ def denoise(
     memory: Memory = "1GB",
     json: Json = False,
 ) -> None:
-    """Denoise a recording without training.
+    """Denoise a recording.
 
     Example: `freq2clean denoise raw.tif -o denoised.tif`
 
-    For when no trained denoiser is at hand. A Gaussian blurs detail away that fusion brings back;
-    a PCA keeps the raw mean image, so that fusion has little to add to it.
+    gaussian and pca are fitted to the recording in a moment. A Gaussian blurs detail away that
+    fusion brings back; a PCA keeps the raw mean image, so that fusion has little to add to it.
+
+    deepcad takes a model: `--model deepcad --checkpoint model.pth`, or `--train`, which has the
+    options of `freq2clean train` and takes long.
     """
     from freq2clean.pipeline import denoise as run
+    from freq2clean.pipeline import train as train_model
+    from freq2clean.recordings import check_target
 
+    _check_trained(model, checkpoint, train=train)
+    training = _training(patch_t, patch_xy, epochs, patches, learning_rate, seed)
+    options = _given(device=device)
+    if train and checkpoint:
+        check_target(output, inputs=[raw], compression=compression)
+        with progress_bar("training") as progress:
+            train_model(
+                raw,
+                out=checkpoint,
+                model=str(model),
+                channel=channel,
+                plane=plane,
+                progress=progress,
+                **training,
+                **options,
+            )
+    else:
+        options |= training
     with progress_bar("denoising") as progress:
         result = run(
             raw,
             out=output,
             model=str(model),
+            checkpoint=checkpoint,
             dtype=dtype,
             compression=compression and str(compression),
             channel=channel,
             plane=plane,
             memory=memory,
             progress=progress,
+            **options,
         )
     print_json(result.as_dict()) if json else show.denoising(result)
+
+
+@app.command()
+def train(
+    raws: Annotated[list[str], typer.Argument(metavar="RAW", help="Raw recordings.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The model: a file, as in model.pth.")
+    ],
+    model: ModelName = Model.deepcad,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the model that stands there.")
+    ] = False,
+    patch_t: PatchT = None,
+    patch_xy: PatchXY = None,
+    epochs: Epochs = None,
+    patches: Patches = None,
+    learning_rate: LearningRate = None,
+    seed: Seed = None,
+    device: Device = None,
+    channel: Channel = None,
+    plane: Plane = None,
+    json: Json = False,
+) -> None:
+    """Train a denoiser on raw recordings, without ground truth.
+
+    Example: `freq2clean train raw.tif -o model.pth --patch-t 30 --patch-xy 64 --patches 500`
+
+    Then `freq2clean denoise raw.tif -o denoised.tif --model deepcad --checkpoint model.pth`, or
+    `freq2clean run` with the same options.
+
+    Without options, patches are 150 frames of 150 x 150 pixels, 6000 in each of 10 epochs: work
+    for a GPU. The model is written after every epoch; stopped in between, `--resume` goes on.
+    """
+    from freq2clean.pipeline import train as run
+
+    with progress_bar("training") as progress:
+        result = run(
+            *raws,
+            out=output,
+            model=str(model),
+            resume=resume,
+            channel=channel,
+            plane=plane,
+            progress=progress,
+            **_training(patch_t, patch_xy, epochs, patches, learning_rate, seed),
+            **_given(device=device),
+        )
+    print_json(result.as_dict()) if json else show.training(result)
+
+
+@app.command()
+def run(
+    raw: Raw,
+    output: Output,
+    model: ModelName = Model.gaussian,
+    checkpoint: Checkpoint = None,
+    device: Device = None,
+    method: MethodName = Method.wiener,
+    window: Window = None,
+    keep_denoised: Annotated[
+        Path | None, typer.Option(help="Where to keep the denoised recording.", metavar="FILE")
+    ] = None,
+    dtype: Dtype = "float32",
+    compression: Compress = None,
+    channel: Channel = None,
+    plane: Plane = None,
+    memory: Memory = "1GB",
+    json: Json = False,
+) -> None:
+    """Denoise a recording, fuse it, and draw what came of it.
+
+    Example: `freq2clean run raw.tif -o fused.tif`
+
+    With a network: `--model deepcad --checkpoint model.pth`. A picture of raw, denoised and fused
+    side by side goes beside the output, as in fused-side-by-side.png. For all options of each step
+    there are `freq2clean denoise` and `freq2clean fuse`.
+    """
+    from freq2clean.pipeline import run as denoise_and_fuse
+    from freq2clean.recordings.formats import locate
+    from freq2clean.report.picture import side_by_side
+
+    def draw(recordings: Mapping[str, Recording]) -> None:
+        file, _ = locate(output)
+        picture = file.with_name(f"{file.stem}-side-by-side.png")
+        drawn.append(side_by_side(recordings, picture, frame=len(recordings["raw"]) // 2))
+
+    drawn: list[Path] = []
+    _check_trained(model, checkpoint)
+    with progress_bar("denoising and fusing") as progress:
+        result = denoise_and_fuse(
+            raw,
+            out=output,
+            model=str(model),
+            checkpoint=checkpoint,
+            model_options=_given(device=device),
+            method=str(method),
+            keep_denoised=keep_denoised,
+            dtype=dtype,
+            compression=compression and str(compression),
+            channel=channel,
+            plane=plane,
+            memory=memory,
+            progress=progress,
+            look=draw,
+            **_given(window=window),
+        )
+    (picture,) = drawn
+    if json:
+        print_json({**result.as_dict(), "picture": str(picture)})
+    else:
+        show.run(result, picture)
 
 
 @app.command()
@@ -423,6 +587,38 @@ def demo(
 def _given(**options: Any) -> dict[str, Any]:
     """The options that were given on the command line."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _training(
+    patch_t: int | None,
+    patch_xy: int | None,
+    epochs: int | None,
+    patches: int | None,
+    learning_rate: float | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """The options of training that were given, by the names that DeepCAD has for them."""
+    return _given(
+        patch_t=patch_t,
+        patch_y=patch_xy,
+        patch_x=patch_xy,
+        n_epochs=epochs,
+        patches_per_epoch=patches,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+
+
+def _check_trained(model: Model, checkpoint: Path | None, *, train: bool = False) -> None:
+    if model is Model.deepcad and not (checkpoint or train):
+        raise InputError(
+            "deepcad needs a trained model: make one with freq2clean train, and give it with "
+            "--checkpoint"
+        )
+    if train and checkpoint and checkpoint.exists():
+        raise InputError(
+            f"{checkpoint} is there already: leave --train away to use it, or give another name"
+        )
 
 
 def _numbers(text: str | None) -> float | tuple[float, ...] | None:

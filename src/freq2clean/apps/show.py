@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from freq2clean.apps.demo import DemoResult
     from freq2clean.inspection import Inspection
     from freq2clean.metrics import Scores
-    from freq2clean.pipeline import DenoiseResult, FuseResult
+    from freq2clean.pipeline import DenoiseResult, FuseResult, RunResult, TrainResult
 
-__all__ = ["demo", "denoising", "fusion", "inspection", "scores", "simulation"]
+__all__ = ["demo", "denoising", "fusion", "inspection", "run", "scores", "simulation", "training"]
 
 _STYLES = {"problem": "bold red", "warning": "yellow", "info": "cyan"}
 
@@ -41,14 +42,32 @@ def fusion(result: FuseResult) -> None:
 
 
 def denoising(result: DenoiseResult) -> None:
-    """What was written, and what the model learned."""
-    _written(result.path, result.shape, result.dtype, result.seconds)
-    for name, value in result.findings.items():
-        if isinstance(value, int | float | str):
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
-            out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
+    """What was written, what the model learned, and what to know."""
+    if result.path:
+        _written(result.path, result.shape, result.dtype, result.seconds)
+    _learned(result.findings)
     if result.n_clipped:
         out.print(f"  {result.n_clipped} values were clipped to what {result.dtype} can hold")
+    for note in result.notes:
+        out.print(f"  {note}", markup=False)
+
+
+def training(result: TrainResult) -> None:
+    """What was written, and what the model learned."""
+    out.print(
+        f"{result.path}: {result.parameters['model']} trained on {', '.join(result.recordings)}, "
+        f"in {result.seconds:.1f} s",
+        markup=False,
+    )
+    _learned(result.findings)
+
+
+def run(result: RunResult, picture: Path) -> None:
+    """Both steps, and where the picture is."""
+    out.print(f"Denoised by {result.denoised.parameters['model']}, then fused:\n")
+    denoising(result.denoised)
+    fusion(result.fused)
+    out.print(f"{picture}: raw, denoised and fused side by side", markup=False)
 
 
 def inspection(found: Inspection) -> None:
@@ -108,6 +127,18 @@ def demo(result: DemoResult) -> None:
 
 def _written(path: str, shape: tuple[int, int, int], dtype: str, seconds: float) -> None:
     out.print(f"{path}: {_size(shape)} {dtype}, in {seconds:.1f} s", markup=False)
+
+
+def _learned(findings: Mapping[str, Any]) -> None:
+    """Numbers and words, the end of a training, and what happened on the way."""
+    for name, value in findings.items():
+        if isinstance(value, int | float | str):
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
+    for last in findings.get("history", [])[-1:]:
+        out.print(f"  loss: {last['loss']:.4g}")
+    for note in findings.get("notes", []):
+        out.print(f"  {note}", markup=False)
 
 
 def _size(shape: Any) -> str:

@@ -1,0 +1,209 @@
+"""Denoise, train and run by the command line, with tiny trainings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freq2clean import DeepCAD, denoise, fuse, open_recording
+from freq2clean.apps.cli import Method, Model
+from freq2clean.denoisers import DENOISERS
+from freq2clean.fusion import METHODS
+
+TINY = "--patch-t 8 --patch-xy 8 --patches 1 --epochs 1"
+DEEPCAD = "--model deepcad --checkpoint model.pth"
+
+
+@pytest.fixture(scope="module")
+def model(freq2clean, make_pair, tmp_path_factory) -> Path:
+    """A network that a process has trained, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    np.save(folder / "raw.npy", make_pair()[0])
+    done = freq2clean("train", "raw.npy", "-o", "model.pth", *TINY.split(), "--json", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder / "said.json").write_text(done.stdout)
+    return folder / "model.pth"
+
+
+@pytest.fixture
+def folder(pair, model) -> Path:
+    """The pair, and the model beside it."""
+    (pair / "model.pth").write_bytes(model.read_bytes())
+    return pair
+
+
+@pytest.fixture
+def succeeds(freq2clean_here, folder) -> Callable[..., str]:
+    """Run a command that must succeed and be silent on standard error."""
+
+    def run(words: str) -> str:
+        done = freq2clean_here(*words.split(), cwd=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def refused(freq2clean_here, folder) -> Callable[..., None]:
+    """Run a command that must be refused with one message, and write nothing."""
+
+    def run(words: str, *says: str) -> None:
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        done = freq2clean_here(*words.split(), cwd=folder)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1, done.stderr
+        for text in says:
+            assert text in done.stderr
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+    return run
+
+
+def test_the_names_are_those_of_the_package():
+    assert set(map(str, Model)) == set(DENOISERS)
+    assert set(map(str, Method)) <= set(METHODS)
+
+
+def test_training_says_what_was_learned(model):
+    said = json.loads((model.parent / "said.json").read_text())
+    assert said["path"] == "model.pth"
+    assert said["recordings"] == ["raw.npy"]
+    assert said["parameters"]["patches_per_epoch"] == 1
+    assert said["findings"]["epochs"] == len(said["findings"]["history"]) == 1
+
+
+def test_the_help_of_train_has_the_defaults_right(freq2clean_here):
+    said = " ".join(freq2clean_here("train", "--help").stdout.split())
+    default = {field.name: field.default for field in fields(DeepCAD)}
+    assert default["patch_y"] == default["patch_x"]
+    assert f"{default['patch_t']} frames of {default['patch_y']} x {default['patch_x']}" in said
+    assert f"{default['patches_per_epoch']} in each of {default['n_epochs']} epochs" in said
+
+
+def test_training_goes_on(succeeds):
+    words = f"train raw.tif denoised.tif -o new.pth {TINY}"
+    assert "epochs: 1" in succeeds(words)
+    said = succeeds(words.replace("--epochs 1", "--epochs 2 --resume"))
+    assert "epochs: 2" in said
+    assert "loss: " in said
+
+
+def test_every_training_option_arrives(succeeds):
+    words = f"train raw.tif -o new.pth {TINY} --learning-rate 1e-4 --seed 3 --device cpu --json"
+    assert json.loads(succeeds(words))["parameters"] == {
+        "model": "deepcad", "patch_t": 8, "patch_y": 8, "patch_x": 8, "n_epochs": 1,
+        "patches_per_epoch": 1, "learning_rate": 1e-4, "seed": 3, "device": "cpu",
+    }  # fmt: skip
+
+
+def test_denoising_with_a_checkpoint(succeeds, folder):
+    said = json.loads(succeeds(f"denoise raw.tif -o out.npy {DEEPCAD} --json"))
+    assert said["parameters"] == {"model": "deepcad", "checkpoint": "model.pth"}
+    expected = denoise(folder / "raw.tif", model="deepcad", checkpoint=folder / "model.pth")
+    np.testing.assert_allclose(np.load(folder / "out.npy"), expected, rtol=1e-5)
+
+
+def test_training_and_denoising_at_once(succeeds, folder):
+    words = f"denoise raw.tif --model deepcad --train {TINY}"
+    assert "loss: " in succeeds(f"{words} -o unsaved.npy")
+    assert "loss: " in succeeds(f"{words} -o saved.npy --checkpoint new.pth")
+    succeeds("denoise raw.tif -o again.npy --model deepcad --checkpoint new.pth")
+    expected = np.load(folder / "unsaved.npy")
+    for name in ("saved", "again"):
+        np.testing.assert_allclose(np.load(folder / f"{name}.npy"), expected, rtol=1e-5)
+
+
+def test_other_models_are_trained_too(succeeds, folder):
+    assert "sigma t frames" in succeeds("train raw.tif -o widths.npz --model gaussian")
+    succeeds("denoise raw.tif -o out.npy --checkpoint widths.npz")
+    np.testing.assert_array_equal(np.load(folder / "out.npy"), denoise(folder / "raw.tif"))
+
+
+def test_a_run_in_a_process(freq2clean, folder):
+    done = freq2clean("run", "raw.tif", "-o", "fused.tif", "--json", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    assert said["denoised"]["path"] == ""
+    assert said["denoised"]["parameters"] == {"model": "gaussian"}
+    assert said["fused"]["parameters"]["method"] == "wiener"
+    assert said["picture"] == "fused-side-by-side.png"
+    with Image.open(folder / said["picture"]) as picture:
+        assert len(np.unique(np.asarray(picture))) > 50
+    left = {path.name for path in folder.iterdir()}
+    assert left == {
+        "raw.tif", "denoised.tif", "model.pth", "fused.tif", "fused-side-by-side.png",
+    }  # fmt: skip
+    with open_recording(folder / "fused.tif") as fused:
+        raw = folder / "raw.tif"
+        np.testing.assert_array_equal(fused[:], fuse(raw, denoise(raw)))
+        names = [recording["name"] for recording in fused.metadata.provenance["inputs"]]
+        assert names == ["raw.tif", "raw.tif (gaussian)"]
+
+
+def test_a_run_with_everything(succeeds, folder):
+    words = "--method subspace --window 20 --keep-denoised kept.zarr --dtype same --device cpu"
+    said = succeeds(f"run raw.tif -o fused.h5 {DEEPCAD} {words}")
+    for text in ("Denoised by deepcad", "kept.zarr: 40", "fused.h5: 40", "subspace: ", "side by"):
+        assert text in said
+    with open_recording(folder / "kept.zarr") as kept, open_recording(folder / "fused.h5") as fused:
+        expected = fuse(folder / "raw.tif", kept, method="subspace", window=20)
+        np.testing.assert_array_equal(fused[:], np.rint(expected))
+
+
+@pytest.mark.parametrize(("option", "limit"), [("--no-limit", False), ("--limit", True)])
+def test_subspace_with_and_without_its_limit(succeeds, option, limit):
+    words = "fuse raw.tif denoised.tif -o fused.npy --method subspace --json"
+    parameters = json.loads(succeeds(f"{words} {option}"))["parameters"]
+    assert (parameters["method"], parameters["limit"]) == ("subspace", limit)
+
+
+REFUSED = {
+    "denoise raw.tif -o o.tif --model deepcad": "freq2clean train",
+    "run raw.tif -o o.tif --model deepcad": "freq2clean train",
+    "denoise raw.tif -o o.tif --model deepcad --checkpoint absent.pth": "no such file",
+    "run raw.tif -o o.tif --model deepcad --checkpoint raw.tif": "raw.tif",
+    "denoise raw.tif -o o.tif --model pca --checkpoint model.pth": "model.pth holds no model",
+    "denoise raw.tif -o o.tif --model deepcad --checkpoint model.pth --train": "there already",
+    "denoise raw.tif -o o.tif --model deepcad --checkpoint model.pth --epochs 3": "n_epochs",
+    "denoise raw.tif -o o.avi --model deepcad --checkpoint n.pth --train": ".avi",
+    "denoise raw.tif -o o.tif --patch-t 30": "gaussian has no option patch_t",
+    "run raw.tif -o o.tif --device cpu": "gaussian has no option device",
+    "run raw.tif -o raw.tif": "one of the inputs",
+    "run raw.tif -o o.tif --keep-denoised o.tif": "two different files",
+    "run raw.tif -o o.tif --keep-denoised raw.tif": "one of the inputs",
+    "run raw.tif -o o.tif --window 0": "window = 0",
+    "train raw.tif -o raw.tif": "one of the recordings",
+    "train raw.tif -o denoised.tif": "no model of deepcad",
+    "train raw.tif -o absent/model.pth": "no folder",
+    "train raw.tif -o m.pth --patch-t 0": "patch_t = 0",
+    "train raw.tif -o m.pth --learning-rate 2": "learning_rate = 2",
+    "train raw.tif -o m.pth --device abacus": "abacus",
+    "train raw.tif -o model.pth --patch-t 9 --resume": "give the same to resume",
+    "train raw.tif absent.tif -o m.pth": "absent.tif does not exist",
+    "train raw.tif -o m.npz --model gaussian --epochs 3": "gaussian has no option n_epochs",
+    "train raw.tif denoised.tif -o m.npz --model pca": "2 are given",
+    "train raw.tif -o m.npz --model pca --resume": "resume",
+    "fuse raw.tif denoised.tif -o o.tif --no-limit": "wiener has no option limit",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_refused_with_one_message(refused, words):
+    refused(words, REFUSED[words])
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["train raw.tif -o m.pth", "run raw.tif -o o.tif --model deepcad --checkpoint model.pth"],
+)
+def test_without_torch_the_extra_is_named(refused, words, monkeypatch):
+    monkeypatch.setattr("freq2clean.denoisers.contract.find_spec", lambda name: None)
+    refused(words, 'pip install "freq2clean[torch]"')
