@@ -70,7 +70,7 @@ class Condition:
         return {"drift": "drift 4 px", "jitter": "jitter 1 px"}.get(value, value)
 
     def __str__(self) -> str:
-        return ", ".join([self.denoiser, *(self.label(axis) for axis in AXES)])
+        return ", ".join([self.denoiser, *(self.label(axis) for axis in self.differences())])
 
 
 def cross(denoisers: Sequence[str] = DENOISERS) -> list[Condition]:

@@ -40,7 +40,8 @@ def _head(scores: Table, command: str) -> str:
         "# Quality on simulated recordings\n\n"
         f"{len(scores.conditions)} conditions, frames of {', '.join(f'{n} x {n}' for n in sizes)} "
         f"pixels, seeds {', '.join(map(str, seeds))}, which nothing was tuned on. "
-        f"The base condition is: {', '.join(str(Condition()).split(', ')[1:])}. "
+        f"The base condition is: {', '.join(Condition().label(axis) for axis in AXES)}; others are "
+        "named by what differs from it. "
         "PSNR has the 99.9 % quantile of the truth as data range; active pixels are the 5 % that "
         "vary most in the truth. SSIM3D is given by the study's convention, each recording "
         "scaled to its own percentiles, and with both scaled to those of the truth. `fft` and "
@@ -87,16 +88,11 @@ def _losses(scores: Table) -> Iterator[str]:
         "mean of a condition's seeds. The worst are named."
     )
     for name in CANDIDATES:
-        yield f"### {name}\n\n" + "\n".join(
-            f"- {sentence}"
-            for metric in PIXELS
-            for sentence in [_loss(scores, name, DENOISED, metric)]
-        )
         rivals = [BEST_ALPHA, *OWN[: OWN.index(name)]] if name in OWN else []
-        if rivals:
-            yield "\n".join(
-                f"- {_loss(scores, name, rival, metric)}" for rival in rivals for metric in PIXELS
-            )
+        sentences = [
+            _loss(scores, name, over, metric) for over in (DENOISED, *rivals) for metric in PIXELS
+        ]
+        yield f"### {name}\n\n" + "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _loss(scores: Table, name: str, over: str, metric: str) -> str:
@@ -108,7 +104,7 @@ def _loss(scores: Table, name: str, over: str, metric: str) -> str:
         return f"{beside}: no loss; the least gain is {min(gains.values()):+.2f} dB."
     named = "; ".join(f"{gain:+.2f} dB ({condition})" for gain, condition in losses[:SHOWN])
     more = "" if len(losses) <= SHOWN else f"; and {len(losses) - SHOWN} more"
-    return f"{beside}: **{len(losses)} losses in {len(gains)} conditions**: {named}{more}."
+    return f"{beside}: **worse in {len(losses)} of {len(gains)} conditions**: {named}{more}."
 
 
 def _calibration(scores: Table) -> str:

@@ -61,7 +61,7 @@ def _over_snr(scores: Table) -> Figure:
                 axes.plot(AXES["snr_db"], gains, marker="o", markersize=3, **_style(name))
             axes.set(title=denoiser, xlabel="SNR of the raw recording, dB")
             _label_gain(axes, what)
-    grid[0, -1].legend(fontsize="small")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -78,7 +78,11 @@ def _over_conditions(scores: Table) -> Figure:
             for value in AXES[axis]
             if (condition := replace(base, **{axis: value})) != base
         ]
-        places = [("base", base), *varied]
+        places = [
+            (label, place)
+            for label, place in [("base", base), *varied]
+            if place in scores.conditions
+        ]
         width = 0.85 / len(METHODS)
         for index, name in enumerate(METHODS):
             gains = [scores.gain(place, name, DENOISED) for _, place in places]
@@ -93,7 +97,7 @@ def _over_conditions(scores: Table) -> Figure:
         axes.set_xticks(np.arange(len(places)) + 0.4 - width / 2, [label for label, _ in places])
         axes.set_title(denoiser)
         _label_gain(axes, "all pixels")
-    grid[0, 0].legend(fontsize="small", ncols=2)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 

@@ -54,14 +54,14 @@ class Rows:
         self.keys = {row.key for row in self.all}
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, HEAD)
+            writer = csv.DictWriter(file, HEAD, lineterminator="\n")
             writer.writeheader()
             writer.writerows(row.texts() for row in self.all)
 
     def add(self, row: Row) -> None:
         """Keep a row."""
         with self._path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, HEAD).writerow(row.texts())
+            csv.DictWriter(file, HEAD, lineterminator="\n").writerow(row.texts())
         self.all.append(row)
         self.keys.add(row.key)
 
@@ -69,8 +69,8 @@ class Rows:
 def _read(path: Path) -> list[Row]:
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [Row.of(texts) for texts in csv.DictReader(file) if None not in texts.values()]
+    *lines, _unfinished = path.read_text(encoding="utf-8").split("\n")
+    return [Row.of(texts) for texts in csv.DictReader(lines)]
 
 
 class Table:
