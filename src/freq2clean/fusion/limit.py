@@ -30,6 +30,7 @@ __all__ = ["Limit", "LimitMoments", "Limiter", "Tiling", "limit_frames"]
 
 _TILE_PIXELS = 96
 _OVERLAP = 0.15
+_MOST_RUNS = 8
 _LENGTHS = (256, 192, 128, 96, 64, 48, 32)
 
 
@@ -185,12 +186,22 @@ class Limit:
 
 
 class LimitMoments:
-    """Powers of the raw and of the fused recording in each tile, over some runs of frames."""
+    """Powers of the raw and of the fused recording in each tile, over some runs of frames.
 
-    def __init__(self, tiling: Tiling, start: int) -> None:
+    Parameters
+    ----------
+    tiling : Tiling
+    start : int
+        The limit is in force from this frame on.
+    before : LimitMoments, optional
+        Of earlier frames, solved first: its last runs count too, for excess hardly changes.
+    """
+
+    def __init__(self, tiling: Tiling, start: int, before: LimitMoments | None = None) -> None:
         self._start = start
         self._tiling = tiling
         self._reference: NDArray[np.float32] | None = None
+        self._before = before
         self._powers: list[NDArray[np.float64]] = []
 
     def add(self, raw: NDArray[Any], fused: NDArray[np.float32]) -> None:
@@ -207,6 +218,9 @@ class LimitMoments:
     def solve(self) -> Limit:
         """What the fused recording has beyond the supported power and its sampling error."""
         assert self._reference is not None, "no run was added"
+        if self._before:
+            self._powers = [*self._before._powers, *self._powers][-_MOST_RUNS:]
+            self._before = None
         number = self._tiling.number
         raw, fused = np.mean(self._powers, axis=0) / number
         noise = self._noise_power(raw)

@@ -76,10 +76,14 @@ class NoiseMoments:
         """Mean squared DCT coefficient of one frame's noise, per ring."""
         return self._ring_power / self._number
 
+    def mean_power(self) -> float:
+        """Variance of an average value."""
+        return float(self._ring_power.sum() / self._number.sum())
+
     def profile(self, n_rings: int) -> NDArray[np.float64]:
         """The same over the mean of all rings, for an image with ``n_rings`` rings: 1 if white."""
         power = self.power_per_ring()
-        mean = float(power @ self._ring_size / self._ring_size.sum())
+        mean = self.mean_power()
         rings = np.minimum(np.arange(n_rings), power.size - 1)
         return power[rings] / mean if mean > 0 else np.ones(n_rings)
 

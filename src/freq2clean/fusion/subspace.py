@@ -95,6 +95,7 @@ class _SubspacePlan(WienerPlan):
         survey: _CourseSurvey,
         memory_bytes: int,
     ) -> None:
+        self._limit_moments: LimitMoments | None = None
         share = int(memory_bytes * _SHARE_OF_MEMORY)
         super().__init__(method, n_frames, shape, survey, memory_bytes - share)
         if survey.noise.is_empty:
@@ -112,7 +113,8 @@ class _SubspacePlan(WienerPlan):
 
     def limit_moments(self, start: int) -> LimitMoments:
         assert self.tiling is not None
-        return LimitMoments(self.tiling, start)
+        self._limit_moments = LimitMoments(self.tiling, start, self._limit_moments)
+        return self._limit_moments
 
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         images = self.correction_images(job, shape)

@@ -154,9 +154,7 @@ class WienerPlan(Plan):
     ) -> None:
         windows = plan_windows(
             n_frames,
-            window=_even_window(n_frames, method.overlap)
-            if method.window is None
-            else method.window,
+            window=method.window or _even_window(n_frames, method.overlap),
             overlap=method.overlap,
         )
         self._noise = survey.noise
@@ -211,7 +209,7 @@ class WienerPlan(Plan):
             "n_bins": len(self._basis),
             "n_bins_limited_by_memory": self._limited,
             "noise": {"gain": transfer.gain, "offset": transfer.offset},
-            "noise_sd": float(np.sqrt(self._mean_noise())),
+            "noise_sd": float(np.sqrt(self._noise.mean_power())),
             "band_edges_cycles_per_frame": [edge / (2 * n) for edge in edges],
             "ring_edges_cycles_per_pixel": [
                 ring / RINGS_PER_CYCLE for ring in range(len(self._ring_size))
@@ -233,9 +231,6 @@ class WienerPlan(Plan):
         """Add squared errors, before and after, to what is expected of the last window."""
         before, after = self._expected[-1]
         self._expected[-1] = before + errors[0] / n_values, after + errors[1] / n_values
-
-    def _mean_noise(self) -> float:
-        return float(self._noise.power_per_ring()[self._index].mean())
 
 
 def _weights(
