@@ -90,8 +90,9 @@ def fuse(
     ----------
     raw, denoised : array-like (T, Y, X), path or Recording
         Read in blocks of frames; see `freq2clean.recordings.open_recording` for the formats.
-    method : "wiener", "fft" or "dct"
-        `Wiener` measures its weights; `Fft` and `Dct` are the study's.
+    method : "wiener", "subspace", "fft" or "dct"
+        `Wiener` measures its weights; `Subspace` brings back the detail of what is active too;
+        `Fft` and `Dct` are the study's.
     out : path, optional
         Where to write the fused recording; without it, the array is returned.
     dtype : str
@@ -110,7 +111,7 @@ def fuse(
     progress : callable, optional
         Called with frames done and frames to do, both passes together.
     **options
-        Of the method: see `Wiener`, `Fft`, `Dct`.
+        Of the method: see `Wiener`, `Subspace`, `Fft`, `Dct`.
 
     Returns
     -------
