@@ -1,6 +1,6 @@
 """Measure quality on simulated recordings and rewrite docs/quality.md.
 
-python -m benchmarks.quality            one condition at a time, minutes
+python -m benchmarks.quality            conditions around a base, minutes
 python -m benchmarks.quality --full     all conditions crossed, a night
 
 Scores are kept as they come: a run that was stopped goes on where it was. Remove the file of
@@ -18,9 +18,9 @@ from benchmarks.quality.conditions import (
     DENOISERS,
     SEEDS,
     Condition,
+    around_base,
     cross,
     make_recordings,
-    one_at_a_time,
 )
 from benchmarks.quality.page import write_page
 from benchmarks.quality.plots import draw_plots
@@ -70,7 +70,7 @@ def main() -> None:
     size = options.size or (128 if options.full else 64)
     seeds = options.seeds or (SEEDS if options.full else SEEDS[:1])
     checkpoints = dict(entry.split("=", 1) for entry in options.checkpoint)
-    conditions = (cross if options.full else one_at_a_time)((*DENOISERS, *checkpoints))
+    conditions = (cross if options.full else around_base)((*DENOISERS, *checkpoints))
     rows = Rows(options.scores or ROOT / "build" / f"quality-{form}.csv")
     for condition in conditions:
         for seed in seeds:

@@ -80,16 +80,18 @@ def cross(denoisers: Sequence[str] = DENOISERS) -> list[Condition]:
     return [Condition(**dict(zip(names, values, strict=True))) for values in ordered]
 
 
-def one_at_a_time(denoisers: Sequence[str] = DENOISERS) -> list[Condition]:
-    """The base condition and those that differ from it on one axis, through every denoiser.
+def around_base(denoisers: Sequence[str] = DENOISERS) -> list[Condition]:
+    """The base condition, those that differ on one axis, and bright recordings that move.
 
-    The longest recordings, which cost as much as all others, go through the first alone.
+    The longest recordings, which cost as much as all others, go through the first denoiser alone.
     """
     base = Condition()
     varied = [replace(base, **{axis: value}) for axis in AXES for value in AXES[axis]]
+    brightest = max(AXES["snr_db"])
+    moving = [replace(base, snr_db=brightest, motion=motion) for motion in AXES["motion"]]
     return [
         replace(condition, denoiser=denoiser)
-        for condition in dict.fromkeys([base, *varied])
+        for condition in dict.fromkeys([base, *varied, *moving])
         for denoiser in (denoisers[:1] if condition.frames == _LONG else denoisers)
     ]
 

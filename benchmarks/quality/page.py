@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from benchmarks.quality.conditions import AXES, Condition
+from benchmarks.quality.conditions import AXES, Condition, around_base
 from benchmarks.quality.results import Table
 from benchmarks.quality.scoring import BEST_ALPHA, DENOISED, NAMES, ORACLES
 from benchmarks.timing import table
@@ -27,7 +27,7 @@ def write_page(scores: Table, *, command: str, images: list[str]) -> str:
         *(f"![{name}](images/{name}.png)" for name in images),
         "## Where fusion loses\n\n" + "\n\n".join(_losses(scores)),
         _calibration(scores),
-        "## Figures\n\nEverything but what a heading says is as in the base condition.",
+        "## Figures\n\nWhat a heading does not say is as in the base condition.",
         *_figures(scores),
     ]
     return "\n\n".join(sections) + "\n"
@@ -134,13 +134,12 @@ def _calibration(scores: Table) -> str:
 
 
 def _figures(scores: Table) -> Iterator[str]:
-    """A table per condition that differs from the base on one axis at most, and denoiser."""
-    for axis in AXES:
-        for condition in scores.conditions:
-            differs = condition.differences()
-            if differs == [axis] or (not differs and axis == "snr_db"):
-                place = condition.label(differs[0]) if differs else "base condition"
-                yield f"### {condition.denoiser}, {place}\n\n{_scores(scores, condition)}"
+    """A table per condition around the base."""
+    denoisers = dict.fromkeys(condition.denoiser for condition in scores.conditions)
+    for condition in around_base(list(denoisers)):
+        if condition in scores.conditions:
+            name = str(condition) if condition.differences() else f"{condition}, base condition"
+            yield f"### {name}\n\n{_scores(scores, condition)}"
 
 
 def _scores(scores: Table, condition: Condition) -> str:
