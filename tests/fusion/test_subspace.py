@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from freq2clean import denoise
 from freq2clean.errors import InputError
 from freq2clean.fusion import Fusion, Subspace, Wiener
+from freq2clean.simulation import simulate
 
 
 def errors(pair, fused):
@@ -47,6 +51,24 @@ def test_a_denoised_recording_that_is_the_truth_is_left_alone(simulated, fuse):
     after = errors(simulated, fuse(Subspace(), simulated.raw, faint))
     assert gain_db(before[0], after[0]) > -0.05
     assert gain_db(before[1], after[1]) > -0.05
+
+
+def test_a_recording_that_shakes_keeps_its_detail(fuse):
+    """Motion has power above a quarter of the frame rate, which must not count as noise."""
+    recording = simulate((400, 64, 64), seed=11, jitter_px=1.0)
+    raw, truth = recording.raw[:], recording.truth[:]
+    pair = SimpleNamespace(raw=raw, denoised=denoise(raw, model="pca"), truth=truth)
+    before, wiener, subspace = (
+        errors(pair, x)
+        for x in (
+            pair.denoised,
+            fuse(Wiener(), raw, pair.denoised),
+            fuse(Subspace(), raw, pair.denoised),
+        )
+    )
+    for i in range(2):
+        assert gain_db(before[i], subspace[i]) > 0.2
+        assert gain_db(wiener[i], subspace[i]) > -0.05
 
 
 def stream(method, pair, block_frames, **options):

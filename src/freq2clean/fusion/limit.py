@@ -31,6 +31,7 @@ __all__ = ["Limit", "LimitMoments", "Limiter", "Tiling", "limit_frames"]
 _TILE_PIXELS = 96
 _OVERLAP = 0.15
 _MOST_RUNS = 8
+_FINE_RING = 9
 _LENGTHS = (256, 192, 128, 96, 64, 48, 32)
 
 
@@ -232,12 +233,15 @@ class LimitMoments:
     def _noise_power(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean squared coefficients of noise, (rows, columns, 1, rings): those of high bands.
 
-        Fluorescence has next to no power above a quarter of the frame rate.
+        Fluorescence has next to no power above a quarter of the frame rate. A recording that
+        shakes has, in coarse rings; so no ring counts for more than the finest.
         """
         high = [start >= self._tiling.n_frames // 2 for start, _ in self._tiling.bands]
-        number = self._tiling.number[high]
-        noise: NDArray[np.float64] = (raw[..., high, :] * number).sum(axis=-2, keepdims=True)
-        noise /= number.sum(axis=0)
+        number = self._tiling.number[high].sum(axis=0)
+        sums = (raw[..., high, :] * self._tiling.number[high]).sum(axis=-2, keepdims=True)
+        fine = slice(min(_FINE_RING, number.size - 1), None)
+        finest = sums[..., fine].sum(axis=-1, keepdims=True) / number[fine].sum()
+        noise: NDArray[np.float64] = np.minimum(sums / number, finest)
         return noise
 
     def _independent_share(self) -> float:
