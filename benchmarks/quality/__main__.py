@@ -48,11 +48,20 @@ def measure(
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--full", action="store_true", help="cross all conditions")
-    parser.add_argument("--size", type=int, help="rows and columns; 64, with --full 128")
+    parser.add_argument("--size", type=int, default=64, help="rows and columns")
     parser.add_argument("--seeds", type=int, nargs="+", help="default: one, with --full two")
-    parser.add_argument("--scores", type=Path, help="the CSV file that keeps them")
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        default=ROOT / "build" / "quality.csv",
+        help="the CSV file that keeps them",
+    )
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
     parser.add_argument(
         "--checkpoint",
@@ -66,21 +75,19 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    form = "full" if options.full else "short"
-    size = options.size or (128 if options.full else 64)
     seeds = options.seeds or (SEEDS if options.full else SEEDS[:1])
     checkpoints = dict(entry.split("=", 1) for entry in options.checkpoint)
     conditions = (cross if options.full else around_base)((*DENOISERS, *checkpoints))
-    rows = Rows(options.scores or ROOT / "build" / f"quality-{form}.csv")
+    rows = Rows(options.scores)
     for condition in conditions:
         for seed in seeds:
-            measure(condition, size=size, seed=seed, rows=rows, checkpoints=checkpoints)
+            measure(condition, size=options.size, seed=seed, rows=rows, checkpoints=checkpoints)
     wanted = set(conditions)
     scores = Table(
         row
         for row in rows.all
         if row.condition in wanted
-        and row.size == size
+        and row.size == options.size
         and row.seed in seeds
         and row.method in NAMES
     )
