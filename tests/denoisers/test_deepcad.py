@@ -524,6 +524,12 @@ class TestCheckpoints:
         expected = apply(network_of(weights, name="w"), (beyond - mean) / 2).numpy() * 2 + mean
         np.testing.assert_allclose(model.predict(noisy)[:], expected[:70, :20, :27], rtol=1e-4)
 
+    def test_a_model_is_not_tied_to_the_device_that_it_was_trained_on(self, noisy, tmp_path):
+        torch.save(random_weights(4), tmp_path / "E_01.pth")
+        model = load_model("deepcad", tmp_path / "E_01.pth", device="cpu")
+        model.save(tmp_path / "model.pth")
+        assert load_model("deepcad", tmp_path / "model.pth").denoiser.device == "auto"
+
     def test_a_malicious_yaml_is_refused(self, tmp_path):
         torch.save(random_weights(4), tmp_path / "a.pth")
         trace = tmp_path / "trace"

@@ -17,7 +17,7 @@ from freq2clean.pipeline.opening import open_one
 from freq2clean.pipeline.saving import Target, check_file_options, save
 from freq2clean.recordings import check_target, target_dtype
 
-__all__ = ["DenoiseResult", "denoise"]
+__all__ = ["DenoiseResult", "denoise", "halves"]
 
 Progress = Callable[[int, int], None]
 
@@ -99,7 +99,7 @@ def denoise(
         if out is not None:
             check_target(out, inputs=[recording, raw], compression=compression)
             target_dtype(dtype, recording.dtype)
-        fit, write = _halves(progress) if loaded is None else (None, progress)
+        fit, write = halves(progress) if loaded is None else (None, progress)
         fitted = loaded or denoiser.fit(recording, progress=fit)
         denoised = fitted.predict(recording)
         if out is None:
@@ -125,7 +125,7 @@ def denoise(
     )
 
 
-def _halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
+def halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
     """The same progress for two steps, one after the other."""
     if progress is None:
         return None, None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import OutputError
 from freq2clean.fusion import get_method
-from freq2clean.pipeline.denoising import DenoiseResult, _halves, denoise
+from freq2clean.pipeline.denoising import DenoiseResult, denoise, halves
 from freq2clean.pipeline.fusing import FuseResult, fuse
 from freq2clean.pipeline.memory import DEFAULT_MEMORY
 from freq2clean.pipeline.opening import open_one
@@ -111,7 +111,7 @@ def run(
     """
     get_method(method, **options)
     check_file_options(out, dtype=dtype, compression=compression)
-    first, second = _halves(progress)
+    first, second = halves(progress)
     with ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
         target_dtype(dtype, recording.dtype)

@@ -90,7 +90,8 @@ def _draw(titles: list[str], rows: Mapping[str, list[NDArray[Any]]]) -> Image:
         draw.text((_GAP + column * (panel[1] + _GAP), 6), title, fill=0, font=font)
     for row, (name, images) in enumerate(rows.items()):
         top = _TITLE + row * (panel[0] + _TITLE + _GAP)
-        low, high = np.nanquantile(images[-1], _QUANTILES)
+        known = images[-1][np.isfinite(images[-1])]
+        low, high = np.quantile(known, _QUANTILES) if known.size else (0.0, 1.0)
         for column, image in enumerate(images):
             grey = np.nan_to_num((image - low) / max(high - low, 1e-12)).clip(0, 1) ** 0.7
             pixels = np.repeat(np.repeat((255 * grey).astype(np.uint8), zoom, 0), zoom, 1)

@@ -208,7 +208,8 @@ class DeepCAD(Denoiser):
         from freq2clean.denoisers.deepcad.checkpoint import read_checkpoint
 
         state = read_checkpoint(path)
-        known = {field.name for field in fields(cls)}
+        # A model trained on a GPU is of use where there is none.
+        known = {field.name for field in fields(cls)} - {"device"}
         return DeepCADModel(cls(**{k: v for k, v in state.options.items() if k in known}), state)
 
 
