@@ -48,7 +48,8 @@ class Subspace(Wiener):
 
     Examples
     --------
-    >>>     >>> rng = np.random.default_rng(0)
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
     >>> truth = np.full((300, 32, 32), 20.0)
     >>> truth[:, 10:16, 10:16] += 40 * (np.sin(np.arange(300) / 9)[:, None, None] > 0.5)
     >>> raw = rng.poisson(truth)
