@@ -43,6 +43,15 @@ def test_the_limit_takes_leaked_noise_and_leaves_active_cells(simulated, fuse):
     assert gain_db(free[1], limited[1]) > -0.1
 
 
+@pytest.mark.parametrize("limit", [False, True])
+def test_the_gain_is_foretold_without_the_truth(limit, simulated):
+    fusion = Subspace(limit=limit).fit(simulated.raw, simulated.denoised)
+    before, after = (
+        errors(simulated, x)[0] for x in (simulated.denoised, fusion.apply(simulated.denoised))
+    )
+    assert fusion.findings["expected_mse_reduction"] == pytest.approx(before - after, rel=0.15)
+
+
 def test_a_denoised_recording_that_is_the_truth_is_left_alone(simulated, fuse):
     rng = np.random.default_rng(0)
     sd = 0.1 * np.std(simulated.raw - simulated.truth)

@@ -196,6 +196,11 @@ class LimitMoments:
         The limit is in force from this frame on.
     before : LimitMoments, optional
         Of earlier frames, solved first: its last runs count too, for excess hardly changes.
+
+    Attributes
+    ----------
+    expected_errors : (float, float)
+        Once solved: the mean squared excess, and what of it a gain of 1 - excess / power leaves.
     """
 
     def __init__(self, tiling: Tiling, start: int, before: LimitMoments | None = None) -> None:
@@ -203,6 +208,7 @@ class LimitMoments:
         self._tiling = tiling
         self._reference: NDArray[np.float32] | None = None
         self._before = before
+        self.expected_errors = (0.0, 0.0)
         self._powers: list[NDArray[np.float64]] = []
 
     def add(self, raw: NDArray[Any], fused: NDArray[np.float32]) -> None:
@@ -228,7 +234,14 @@ class LimitMoments:
         supported = np.maximum(raw - noise, 0)
         counted = number * len(self._powers) * self._independent_share()
         error = np.sqrt((2 * noise**2 + 4 * noise * np.minimum(supported, fused)) / counted)
-        return Limit(self._start, self._reference, np.maximum(fused - supported - error, 0))
+        excess = np.maximum(fused - supported - error, 0)
+        removed = excess**2 / np.maximum(fused, 1e-30)
+        n_values = np.sum(self._tiling.typical_taper**2) * np.prod(self._tiling.shape)
+        before, gained = (float(np.sum(number * x) / n_values) for x in (excess, removed))
+        self.expected_errors = before, before - gained
+        limit = Limit(self._start, self._reference, excess)
+        self._reference = None
+        return limit
 
     def _noise_power(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean squared coefficients of noise, (rows, columns, 1, rings): those of high bands.

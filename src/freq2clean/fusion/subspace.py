@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.fusion.components import ComponentSurvey
@@ -21,6 +22,7 @@ from freq2clean.fusion.wiener import (
     ResidualSurvey,
     Wiener,
     WienerPlan,
+    mean_errors,
 )
 
 __all__ = ["Subspace"]
@@ -96,7 +98,7 @@ class _SubspacePlan(WienerPlan):
         survey: _CourseSurvey,
         memory_bytes: int,
     ) -> None:
-        self._limit_moments: LimitMoments | None = None
+        self._limit_moments: list[LimitMoments] = []
         share = int(memory_bytes * _SHARE_OF_MEMORY)
         super().__init__(method, n_frames, shape, survey, memory_bytes - share)
         if survey.noise.is_empty:
@@ -114,8 +116,9 @@ class _SubspacePlan(WienerPlan):
 
     def limit_moments(self, start: int) -> LimitMoments:
         assert self.tiling is not None
-        self._limit_moments = LimitMoments(self.tiling, start, self._limit_moments)
-        return self._limit_moments
+        before = self._limit_moments[-1] if self._limit_moments else None
+        self._limit_moments.append(LimitMoments(self.tiling, start, before))
+        return self._limit_moments[-1]
 
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         images = self.correction_images(job, shape)
@@ -125,3 +128,7 @@ class _SubspacePlan(WienerPlan):
         detail, errors = fit_detail(job.courses, images, self._noise)
         self._expect_also(errors, job.window.n_frames * shape[0] * shape[1])
         return replace(correction, detail=detail)
+
+    def expected_errors(self) -> NDArray[np.float64]:
+        limited = [moments.expected_errors for moments in self._limit_moments]
+        return super().expected_errors() + mean_errors(limited)

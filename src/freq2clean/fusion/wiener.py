@@ -26,6 +26,7 @@ __all__ = [
     "ResidualSurvey",
     "Wiener",
     "WienerPlan",
+    "mean_errors",
     "shrinkage",
 ]
 
@@ -220,12 +221,16 @@ class WienerPlan(Plan):
 
     def _expectation(self) -> dict[str, Any]:
         """Mean squared errors in the weighted bands, before and after, and what that gains."""
-        before, after = np.mean(self._expected or [(0.0, 0.0)], axis=0)
+        before, after = self.expected_errors()
         return {
             "expected_mse_reduction": float(before - after),
             "expected_mse_in_bands": [float(before), float(after)],
             "expected_gain_in_bands_db": float(10 * np.log10(before / after)) if after > 0 else 0.0,
         }
+
+    def expected_errors(self) -> NDArray[np.float64]:
+        """Mean squared errors before and after, the mean over windows."""
+        return mean_errors(self._expected)
 
     def _expect_also(self, errors: tuple[float, float], n_values: int) -> None:
         """Add squared errors, before and after, to what is expected of the last window."""
@@ -283,6 +288,12 @@ def shrinkage(
         significant, 1 - noise / np.where(significant, power, 1.0), 0.0
     )
     return weights
+
+
+def mean_errors(errors: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """The mean of errors before, and of errors after; 0 where there are none."""
+    means: NDArray[np.float64] = np.mean(errors or [(0.0, 0.0)], axis=0)
+    return means
 
 
 def expected_errors(
