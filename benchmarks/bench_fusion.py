@@ -17,7 +17,7 @@ from freq2clean import Dct, Fft, Wiener
 from freq2clean.fusion import Method
 
 ALPHA = 0.85
-BLOCK_FRAMES = 64
+BLOCK_FRAMES = 128
 
 
 def study_fft(raw, denoised, rfft, irfft):

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from freq2clean.fusion.parallel import scratch
 from freq2clean.fusion.regression import Detail
-from freq2clean.fusion.rows import RUN_FRAMES, Rows
+from freq2clean.fusion.rows import Rows
 from freq2clean.fusion.windows import Window
 
 __all__ = ["Correction"]
+
+_RUN_FRAMES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,9 @@ class Correction:
     ) -> Correction:
         """From basis rows; those whose image is zero are left out."""
         used = images.any(axis=(1, 2))
-        return cls(window, (basis[used] * window.taper).astype(np.float32), images[used])
+        if not used.all():
+            basis, images = basis[used], images[used]
+        return cls(window, (basis * window.taper).astype(np.float32), images)
 
     @property
     def is_constant(self) -> bool:
@@ -78,15 +82,15 @@ class Correction:
             low, high = max(first, run.start), min(last, run.stop)
             if low < high:
                 frames = slice(low - start, high - start)
-                room = out[frames] if level is not out else scratch("fused", out[frames].shape)
-                rows[low - run.start : high - run.start].expand(images, out=room)
-                np.add(level[frames], room, out=out[frames])
+                added = scratch("added", out[frames].shape)
+                rows[low - run.start : high - run.start].expand(images, out=added)
+                np.add(level[frames], added, out=out[frames])
         return out
 
     @cached_property
     def _runs(self) -> list[tuple[slice, Rows]]:
         """The courses in runs of a few frames of the recording."""
-        edges = [*range(0, self.window.n_frames, RUN_FRAMES), self.window.n_frames]
+        edges = [*range(0, self.window.n_frames, _RUN_FRAMES), self.window.n_frames]
         return [
             (
                 slice(self.window.start + first, self.window.start + last),

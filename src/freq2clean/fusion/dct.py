@@ -150,7 +150,8 @@ class _DctPlan(Plan):
         windows = plan_windows(n_frames, window=method.window, overlap=method.overlap)
         temporal = method.temporal_weights(windows[0].n_frames)
         self._basis = dct_basis(windows[0].n_frames, len(temporal))
-        self._weights = (temporal[:, None, None] * method.spatial_weights(shape)).astype(np.float32)
+        self._temporal = temporal.astype(np.float32)
+        self._spatial = method.spatial_weights(shape).astype(np.float32)
         self.jobs = [Job(w, self._project(w, n_frames, method.raw_average)) for w in windows]
 
     def _project(self, window: Window, n_frames: int, average: int) -> tuple[Projection, ...]:
@@ -172,8 +173,10 @@ class _DctPlan(Plan):
         if lost:
             lost[0][: len(residual)] += residual
             residual = lost[0]
-        spectrum = dctn(residual, axes=(1, 2), norm="ortho", workers=-1)
-        images = idctn(self._weights * spectrum, axes=(1, 2), norm="ortho", workers=-1)
+        spectrum = dctn(residual, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True)
+        spectrum *= self._spatial
+        spectrum *= self._temporal[:, None, None]
+        images = idctn(spectrum, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True)
         return Correction.of(job.window, self._basis, images)
 
     def findings(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ __all__ = ["few_frames", "one_blas_thread", "over_items", "over_pixels", "scratc
 Item = TypeVar("Item")
 
 _PIXELS_PER_TASK = 16384
+_CACHE_LINE = 64 // 4
 
 _local = threading.local()
 _lock = threading.Lock()
@@ -59,13 +60,19 @@ def few_frames(n_pixels: int) -> int:
 
 
 def scratch(name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """An array that this thread gets again for the same name: fresh memory is slow to touch."""
-    n_values = shape[0] * shape[1]
+    """An array that this thread gets again for the same name: fresh memory is slow to touch.
+
+    Its rows are a cache line further apart than they need be: a power of two apart, they would
+    push each other out of the cache.
+    """
+    n_rows, n_columns = shape
+    pitch = n_columns + _CACHE_LINE
+    n_values = n_rows * pitch
     buffer: NDArray[np.float32] | None = getattr(_local, name, None)
     if buffer is None or buffer.size < n_values:
         buffer = np.empty(n_values, np.float32)
         setattr(_local, name, buffer)
-    return buffer[:n_values].reshape(shape)
+    return buffer[:n_values].reshape(n_rows, pitch)[:, :n_columns]
 
 
 @cache
