@@ -18,35 +18,48 @@ _STOPS = [
 ]
 
 
-class _Stopped(SystemExit):
-    """A signal asked the command to stop."""
-
-
 @contextmanager
 def failures_explained() -> Iterator[None]:
-    """Turn errors and signals into one message on standard error and an exit code."""
+    """Turn errors and signals into one message on standard error and an exit code.
+
+    A signal raises wherever the program happens to be, also within a lock of the standard library,
+    which may then fail in a way of its own: after a signal every failure is the stop.
+    """
+    stopped_by: list[int] = []
+
+    def stop(number: int, frame: object) -> NoReturn:
+        """Unwind once; further signals must not disturb the tidying up."""
+        _ignore_stops()
+        stopped_by.append(number)
+        raise SystemExit(128 + number)
+
     for number in _STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
+            signal.signal(number, stop)
     try:
         yield
-    except Freq2CleanError as error:
-        _fail(str(error), EXIT_BAD_INPUT)
-    except MemoryError:
-        _fail("not enough memory; give a smaller --memory, or close other programs", EXIT_BAD_INPUT)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", EXIT_BAD_INPUT)
-    except _Stopped as stopped:
-        _fail("stopped before the end; no unfinished file was left", stopped.code)
+    except BaseException as error:
+        if stopped_by:
+            _fail("stopped before the end; no unfinished file was left", 128 + stopped_by[0])
+        explanation = _explanation(error)
+        if explanation is None:
+            raise
+        _fail(explanation, EXIT_BAD_INPUT)
     finally:
         _ignore_stops()
 
 
-def _stop(number: int, frame: object) -> NoReturn:
-    """Unwind once; further signals must not disturb the tidying up."""
-    _ignore_stops()
-    raise _Stopped(128 + number)
+def _explanation(error: BaseException) -> str | None:
+    match error:
+        case Freq2CleanError():
+            return str(error)
+        case MemoryError():
+            return "not enough memory; give a smaller --memory, or close other programs"
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}"
+        case _:
+            return None
 
 
 def _ignore_stops() -> None:
@@ -54,7 +67,7 @@ def _ignore_stops() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _fail(message: str, code: int | str | None) -> NoReturn:
+def _fail(message: str, code: int) -> NoReturn:
     coloured = sys.stderr.isatty()
     label = "\033[1;31merror:\033[0m" if coloured else "error:"
     print(label, message, file=sys.stderr)
