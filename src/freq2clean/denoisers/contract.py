@@ -27,6 +27,7 @@ __all__ = [
     "blocks_of",
     "bridge",
     "check",
+    "is_installed",
     "valid_frames",
 ]
 
@@ -153,7 +154,7 @@ class Denoiser(ABC):
     @classmethod
     def check_installed(cls) -> None:
         """Raise MissingExtraError unless the libraries that this denoiser needs are there."""
-        missing = [module for module in cls.needs if find_spec(module) is None]
+        missing = [module for module in cls.needs if not is_installed(module)]
         if missing:
             raise MissingExtraError(
                 f"{cls.name} needs {' and '.join(missing)}; install with "
@@ -243,6 +244,11 @@ class Denoised(Recording):
 
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
         return self._denoise(start, stop)
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level module could be imported."""
+    return find_spec(module) is not None
 
 
 def check(recording: Frames) -> None:

@@ -15,7 +15,7 @@ from freq2clean.denoisers.deepcad.network import Network, network_of
 from freq2clean.errors import InputError
 from freq2clean.recordings.small_files import whole_file
 
-__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "load_plain", "read_checkpoint", "write_checkpoint"]
 
 _FORMAT = "freq2clean deepcad 1"
 _PATCH_SIDES: tuple[str, ...] = "patch_t", "patch_y", "patch_x"
@@ -73,15 +73,13 @@ def write_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
         torch.save(held, opened)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """A checkpoint of ours or a ``.pth`` of the public package, with the yaml beside it.
-
-    Nothing in the file is executed.
+def load_plain(path: Path) -> dict[str, Any]:
+    """What `torch.save` wrote, if it is a dict of tensors and plain values; nothing is executed.
 
     Raises
     ------
     InputError
-        If the file is damaged, holds more than tensors and plain values, or another network.
+        If the file is damaged, or holds anything else.
     """
     try:
         with warnings.catch_warnings():
@@ -94,6 +92,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ) from error
     if not isinstance(held, dict):
         raise InputError(f"{path} holds no weights but a {type(held).__name__}; give a checkpoint")
+    return held
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint of ours or a ``.pth`` of the public package, with the yaml beside it.
+
+    Nothing in the file is executed.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, holds more than tensors and plain values, or another network.
+    """
+    held = load_plain(path)
     if held.get("format") != _FORMAT:
         network = network_of(held, name=str(path))
         parameters = _parameters_beside(path)

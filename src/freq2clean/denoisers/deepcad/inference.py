@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from freq2clean.denoisers.contract import Frames, valid_frames
 from freq2clean.denoisers.deepcad.devices import device_of, is_out_of_memory
 from freq2clean.denoisers.deepcad.network import SIDE_MULTIPLE, Network
-from freq2clean.denoisers.deepcad.tiles import Tile, tiles_of
+from freq2clean.denoisers.deepcad.tiles import Slabs, Tile, in_tiles, tiles_of
 from freq2clean.denoisers.deepcad.units import Units, filled, measure
 from freq2clean.errors import InputError
 from freq2clean.fusion.survey import spread_runs
@@ -30,9 +28,6 @@ _CALIBRATION_MARGIN = 16
 
 class Reader:
     """Gives denoised frames of one recording.
-
-    Slabs of frames lie where they lie whatever is asked for, and the last one is kept: reading
-    frame by frame gives the same as reading all at once, and costs the same.
 
     Parameters
     ----------
@@ -56,32 +51,19 @@ class Reader:
         self._recording = recording
         self._unit_size = unit_size
         self._calibrate = options.calibrate
-        self._slabs = tiles_of(
+        slabs = tiles_of(
             recording.shape[0], options.tile_t, halo=options.halo, multiple=SIDE_MULTIPLE
         )
+        self._read = Slabs(slabs, recording.shape[1:], self._denoise)
         self._runner = Runner(network, options, notes)
         self._units: Units | None = None
         self._line = 1.0, 0.0
-        self._kept: tuple[Tile, NDArray[np.float32]] | None = None
-        self._lock = Lock()
 
     def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
-        out = np.empty((stop - start, *self._recording.shape[1:]), np.float32)
-        with self._lock:
-            for slab in self._slabs:
-                low, high = max(slab.first, start), min(slab.last, stop)
-                if low < high:
-                    frames = self._denoised(slab)
-                    out[low - start : high - start] = frames[low - slab.first : high - slab.first]
-        return out
-
-    def _denoised(self, slab: Tile) -> NDArray[np.float32]:
-        """The valid frames of a slab."""
-        if self._kept is None or self._kept[0] != slab:
-            self._kept = slab, self._denoise(slab)
-        return self._kept[1]
+        return self._read(start, stop)
 
     def _denoise(self, slab: Tile) -> NDArray[np.float32]:
+        """The valid frames of a slab."""
         units = self._measured()
         n_frames = self._recording.shape[0]
         block = np.asarray(self._recording[slab.start : min(slab.stop, n_frames)])
@@ -207,23 +189,15 @@ class Runner:
         )
 
     def _run(self, frames: NDArray[np.float32], valid: slice) -> NDArray[np.float32]:
-        n_frames, n_rows, n_columns = frames.shape
-        over_y, over_x = (
-            tiles_of(n, self._side, halo=self._halo, multiple=SIDE_MULTIPLE)
-            for n in (n_rows, n_columns)
+        return in_tiles(
+            frames,
+            valid,
+            self._forward,
+            side=self._side,
+            halo=self._halo,
+            multiple=SIDE_MULTIPLE,
+            per_batch=self._batch,
         )
-        beyond = (0, over_y[-1].stop - n_rows), (0, over_x[-1].stop - n_columns)
-        padded = np.pad(frames, ((0, 0), *beyond), mode="symmetric")
-        out = np.empty((len(range(n_frames)[valid]), n_rows, n_columns), np.float32)
-        places = list(itertools.product(over_y, over_x))
-        for first in range(0, len(places), self._batch):
-            batch = places[first : first + self._batch]
-            tiles = np.stack([padded[:, y.start : y.stop, x.start : x.stop] for y, x in batch])
-            for (y, x), tile in zip(batch, self._forward(tiles)[:, valid], strict=True):
-                inside = tile[:, y.first - y.start : y.last - y.start]
-                inside = inside[:, :, x.first - x.start : x.last - x.start]
-                out[:, y.first : y.last, x.first : x.last] = inside
-        return out
 
     @torch.inference_mode()
     def _forward(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:

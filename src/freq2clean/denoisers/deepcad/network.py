@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from freq2clean.errors import InputError
 
-__all__ = ["LEAST_SIDE", "SIDE_MULTIPLE", "Network", "network_of"]
+__all__ = ["LEAST_SIDE", "SIDE_MULTIPLE", "Network", "network_of", "upsampling_kernel"]
 
 N_LEVELS = 4
 SIDE_MULTIPLE = 2 ** (N_LEVELS - 1)
@@ -23,18 +23,21 @@ _SMALL_ON_CPU = 20480  # channels x frames x rows, as in ConvParams::use_mkldnn
 class Network(nn.Module):
     """Four levels of two 3 x 3 x 3 convolutions with ReLU, no normalisation, a linear end.
 
-    Takes and gives (N, 1, T, Y, X), each side 8 at least. A tensor has the name that the public
-    package gives it, beginning with ``Generator.``, so the weights of either load into the other.
+    Takes (N, C, T, Y, X) and gives (N, 1, T, Y, X), each side 8 at least. A tensor has the name
+    that the public package gives it, beginning with ``Generator.``, so the weights of either load
+    into the other.
 
     Parameters
     ----------
     base_channels : int
         Channels of the first level, doubled from level to level.
+    n_inputs : int
+        Channels that it takes; 1 in the public package.
     """
 
-    def __init__(self, base_channels: int = 16) -> None:
+    def __init__(self, base_channels: int = 16, n_inputs: int = 1) -> None:
         super().__init__()
-        self.Generator = _UNet(base_channels)
+        self.Generator = _UNet(base_channels, n_inputs)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.Generator(x)
@@ -42,11 +45,12 @@ class Network(nn.Module):
 
 
 class _UNet(nn.Module):
-    def __init__(self, base_channels: int) -> None:
+    def __init__(self, base_channels: int, n_inputs: int) -> None:
         super().__init__()
         widths = [base_channels * 2**level for level in range(N_LEVELS)]
         self.encoders = nn.ModuleList(
-            _Encoder(narrow, wide) for narrow, wide in zip([1, *widths], widths, strict=False)
+            _Encoder(narrow, wide)
+            for narrow, wide in zip([n_inputs, *widths], widths, strict=False)
         )
         self.decoders = nn.ModuleList(
             _Decoder(wide, narrow)
@@ -128,13 +132,17 @@ def _convolve_upsampled(x: Tensor, weight: Tensor, size: torch.Size) -> Tensor:
     """
     if [2 * side for side in x.shape[2:]] != list(size):
         return _convolve(functional.interpolate(x, size=size), weight)
-    sums = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-    doubled = torch.einsum("oityx,at,by,cx->ioabc", weight, sums, sums, sums)
-    doubled = doubled.contiguous(memory_format=torch.channels_last_3d)
+    doubled = upsampling_kernel(weight).contiguous(memory_format=torch.channels_last_3d)
     return functional.conv_transpose3d(x, doubled, stride=2, padding=1)
 
 
-def network_of(weights: Mapping[str, Any], *, name: str) -> Network:
+def upsampling_kernel(weight: Tensor) -> Tensor:
+    """What to convolve with, transposed and in steps of 2, instead of upsampling before."""
+    sums = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+    return torch.einsum("oityx,at,by,cx->ioabc", weight, sums, sums, sums)
+
+
+def network_of(weights: Mapping[str, Any], *, name: str, n_inputs: int = 1) -> Network:
     """The network that has these weights, its width read off them.
 
     Parameters
@@ -143,6 +151,8 @@ def network_of(weights: Mapping[str, Any], *, name: str) -> Network:
         Of the public package or of this one.
     name : str
         What messages call them.
+    n_inputs : int
+        Channels that the network has to take.
 
     Raises
     ------
@@ -157,7 +167,7 @@ def network_of(weights: Mapping[str, Any], *, name: str) -> Network:
             "DeepCAD-RT's end in Generator.final_conv.weight; give a checkpoint of DeepCAD-RT"
         )
     with torch.device("meta"):
-        network = Network(last.shape[1])
+        network = Network(last.shape[1], n_inputs)
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     given = {key: tuple(getattr(value, "shape", ())) for key, value in weights.items()}
     if given != expected:

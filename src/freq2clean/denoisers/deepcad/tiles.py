@@ -1,11 +1,16 @@
-"""Overlapping tiles of one axis, and which part of each is valid."""
+"""Overlapping tiles, of which the valid parts are put together without seams."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
+from threading import Lock
 
-__all__ = ["Tile", "tiles_of"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Slabs", "Tile", "in_tiles", "tiles_of"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,91 @@ def tiles_of(n: int, length: int, *, halo: int, multiple: int) -> list[Tile]:
         Tile(start, start + length, first, last)
         for start, (first, last) in zip(starts, pairwise(cuts), strict=True)
     ]
+
+
+def in_tiles(
+    volume: NDArray[np.float32],
+    valid: slice,
+    forward: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    *,
+    side: int,
+    halo: int,
+    multiple: int,
+    per_batch: int = 1,
+) -> NDArray[np.float32]:
+    """What a network makes of a volume, in tiles of its rows and columns.
+
+    Parameters
+    ----------
+    volume : ndarray, (..., T, Y, X), float32
+        What lies beyond the last row and column is reflected.
+    valid : slice
+        The frames wanted.
+    forward : callable
+        From tiles (N, ..., T, y, x) to denoised ones (N, T, y, x).
+    side, halo, multiple : int
+        As in `tiles_of`.
+    per_batch : int
+        Most tiles at a time.
+
+    Returns
+    -------
+    ndarray, (t, Y, X), float32
+    """
+    n_frames, n_rows, n_columns = volume.shape[-3:]
+    over_y, over_x = (tiles_of(n, side, halo=halo, multiple=multiple) for n in (n_rows, n_columns))
+    beyond = (0, over_y[-1].stop - n_rows), (0, over_x[-1].stop - n_columns)
+    padded = np.pad(volume, ((0, 0),) * (volume.ndim - 2) + beyond, mode="symmetric")
+    out = np.empty((len(range(n_frames)[valid]), n_rows, n_columns), np.float32)
+    places = list(product(over_y, over_x))
+    for first in range(0, len(places), per_batch):
+        batch = places[first : first + per_batch]
+        tiles = np.stack([padded[..., y.start : y.stop, x.start : x.stop] for y, x in batch])
+        for (y, x), tile in zip(batch, forward(tiles)[:, valid], strict=True):
+            inside = tile[:, y.first - y.start : y.last - y.start]
+            inside = inside[:, :, x.first - x.start : x.last - x.start]
+            out[:, y.first : y.last, x.first : x.last] = inside
+    return out
+
+
+class Slabs:
+    """Gives any frames of a recording that is denoised in slabs of frames.
+
+    Slabs lie where they lie whatever is asked for, and the last one is kept: reading frame by
+    frame gives the same as reading all at once, and costs the same.
+
+    Parameters
+    ----------
+    slabs : sequence of Tile
+        Of the recording's frames.
+    frame_shape : (int, int)
+    denoise : callable
+        Gives the valid frames of a slab; called by one thread at a time.
+    """
+
+    def __init__(
+        self,
+        slabs: Sequence[Tile],
+        frame_shape: tuple[int, ...],
+        denoise: Callable[[Tile], NDArray[np.float32]],
+    ) -> None:
+        self._slabs = slabs
+        self._frame_shape = frame_shape
+        self._denoise = denoise
+        self._kept: tuple[Tile, NDArray[np.float32]] | None = None
+        self._lock = Lock()
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
+        out = np.empty((stop - start, *self._frame_shape), np.float32)
+        with self._lock:
+            for slab in self._slabs:
+                low, high = max(slab.first, start), min(slab.last, stop)
+                if low < high:
+                    frames = self._denoised(slab)
+                    out[low - start : high - start] = frames[low - slab.first : high - slab.first]
+        return out
+
+    def _denoised(self, slab: Tile) -> NDArray[np.float32]:
+        if self._kept is None or self._kept[0] != slab:
+            self._kept = slab, self._denoise(slab)
+        return self._kept[1]

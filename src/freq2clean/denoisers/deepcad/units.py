@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from freq2clean.denoisers.contract import Frames, blocks_of, bridge, valid_frames
 from freq2clean.errors import InputError
 
-__all__ = ["Units", "filled", "measure"]
+__all__ = ["Units", "filled", "level_and_noise", "measure"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,19 @@ class Units:
 
 
 def measure(recording: Frames) -> Units:
-    """The recording's mean, and the standard deviation of its noise as one unit.
+    """The recording's mean, and the standard deviation of its noise, if it has any, as one unit.
+
+    Raises
+    ------
+    InputError
+        As `level_and_noise`.
+    """
+    mean, noise_sd = level_and_noise(recording)
+    return Units(mean, noise_sd or 1.0)
+
+
+def level_and_noise(recording: Frames) -> tuple[float, float]:
+    """The recording's mean, and the standard deviation of its noise.
 
     The noise is what changes from frame to frame. Dropped lines and NaN do not count.
 
@@ -63,8 +75,7 @@ def measure(recording: Frames) -> Units:
         before = frames[-1:]
     if not any_number:
         raise InputError("not a single value of the recording is a finite number; give another")
-    noise_sd = float(np.sqrt(squares / (2 * max(1, n_changes))))
-    return Units(total / max(1, n_values), noise_sd or 1.0)
+    return total / max(1, n_values), float(np.sqrt(squares / (2 * max(1, n_changes))))
 
 
 def filled(frames: NDArray[np.float32]) -> NDArray[np.float32]:
