@@ -50,13 +50,15 @@ def test_any_blocking_equals_the_whole(block_frames):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-def test_one_box_is_a_spectral_subtraction():
+@pytest.mark.parametrize("without", [np.s_[:0], np.s_[2:5], np.s_[-1:, 3:], np.s_[:, 4:], np.s_[:]])
+def test_one_box_is_a_spectral_subtraction(without):
     """Against the definition, coefficient by coefficient, where one box holds everything."""
     tiling = Tiling((20, 24), 32)
     rng = np.random.default_rng(2)
     frames = (5 * rng.normal(size=(32, 20, 24))).astype(np.float32)
     limit = nothing_to_take_off(tiling)
     limit.excess[...] = rng.uniform(0, 30, limit.excess.shape)
+    limit.excess[0, 0][without] = 0
     out = limited(tiling, frames, limit)
     spectrum = dctn(frames.astype(np.float64) - limit.reference, norm="ortho")
     in_time = 1 / np.mean(tiling.typical_taper**2)

@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
 
-from freq2clean.fusion.bases import temporal_bands
+from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.missing import missing_rows, zero_where_unknown
 from freq2clean.fusion.parallel import over_items
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
@@ -76,9 +75,14 @@ class Tiling:
         return list(pairwise(edges))
 
     @cached_property
+    def widths(self) -> NDArray[np.intp]:
+        """Temporal coefficients per band."""
+        return np.array([stop - start for start, stop in self.bands])
+
+    @cached_property
     def number(self) -> NDArray[np.float64]:
         """Coefficients per band and ring."""
-        return np.outer([stop - start for start, stop in self.bands], ring_sizes(self.index))
+        return np.outer(self.widths, ring_sizes(self.index))
 
     @cached_property
     def typical_taper(self) -> NDArray[np.float32]:
@@ -86,10 +90,21 @@ class Tiling:
         window = plan_windows(3 * self.n_frames, window=self.n_frames, overlap=_OVERLAP)[1]
         return np.sqrt(window.taper).astype(np.float32)
 
-    def spatial_taper(self, row: int, column: int) -> NDArray[np.float32]:
-        rows, columns = self.axes
-        taper = np.outer(rows[row].taper, columns[column].taper)
-        return np.sqrt(taper).astype(np.float32)
+    def spatial_tapers(self, row: int, column: int) -> tuple[NDArray[np.float32], ...]:
+        """Tapers of a tile along its rows and along its columns."""
+        windows = self.axes[0][row], self.axes[1][column]
+        return tuple(np.sqrt(window.taper).astype(np.float32) for window in windows)
+
+    @cached_property
+    def cosines(self) -> tuple[NDArray[np.float32], ...]:
+        """The transforms along frames, rows and columns of a box, as matrices."""
+        lengths = self.n_frames, *self.index.shape
+        return tuple(dct_basis(n, n).astype(np.float32) for n in lengths)
+
+    def transform(self, time_taper: NDArray[np.float32], row: int, column: int) -> _Transform:
+        """Of a tile, tapered."""
+        tapers = time_taper, *self.spatial_tapers(row, column)
+        return _Transform(*(c * t for c, t in zip(self.cosines, tapers, strict=True)))
 
     def box(self, row: int, column: int) -> tuple[slice, slice, slice]:
         rows, columns = self.axes
@@ -118,10 +133,10 @@ class Tiling:
         sums = np.zeros((len(rows), len(columns), *self.number.shape))
 
         def measure(row: int, column: int) -> None:
-            taper = self.typical_taper[:, None, None] * self.spatial_taper(row, column)
             box = self.box(row, column)
-            spectrum = dctn((frames[box] - reference[box[1:]]) * taper, norm="ortho")
-            sums[row, column] = self._band_powers(spectrum)
+            transform = self.transform(self.typical_taper, row, column)
+            spectrum = transform.forward(frames[box] - reference[box[1:]])
+            sums[row, column] = _band_powers(spectrum, self.widths, self.index)
 
         self.each_tile(measure)
         return sums
@@ -134,37 +149,78 @@ class Tiling:
         time_taper: NDArray[np.float32],
         out: NDArray[np.float32],
     ) -> None:
-        """Add to ``out`` the frames with bands scaled by the share that is no excess.
+        """Take off ``out``, which starts as the frames, the share of each band that is excess.
 
-        Frames are tapered on the way in and out, and what is scaled is their deviation from the
-        reference.
+        What is scaled is the frames' deviation from the reference, tapered on the way in and out.
+        Bands and rings without any excess are left out of the transform.
         """
         in_time = np.mean(time_taper**2) / np.mean(self.typical_taper**2)
 
-        def scale(row: int, column: int) -> None:
+        def take_off(row: int, column: int) -> None:
+            bands, rings = (excess[row, column].any(axis=axis) for axis in (1, 0))
+            if not bands.any():
+                return
+            inside = self.index <= np.flatnonzero(rings)[-1]
+            n_rows, n_columns = inside[:, 0].sum(), inside[0].sum()
+            index = self.index[:n_rows, :n_columns]
+            widths = self.widths[bands]
+            transform = self.transform(time_taper, row, column)
+            transform = transform.part(np.repeat(bands, self.widths), n_rows, n_columns)
             box = self.box(row, column)
-            taper = time_taper[:, None, None] * self.spatial_taper(row, column)
-            values = frames[box] - reference[box[1:]]
-            values *= taper
-            spectrum = dctn(values, norm="ortho", overwrite_x=True)
-            power = self._band_powers(spectrum)
-            too_much = in_time * self.number * excess[row, column]
-            gains = np.clip(1 - too_much / np.maximum(power, 1e-30), 0, 1).astype(np.float32)
-            for (start, stop), per_ring in zip(self.bands, gains, strict=True):
-                spectrum[start:stop] *= per_ring[self.index]
-            values = idctn(spectrum, norm="ortho", overwrite_x=True)
-            values *= taper
-            taper *= taper
-            taper *= reference[box[1:]]
-            values += taper
-            out[box] += values
+            spectrum = transform.forward(frames[box] - reference[box[1:]])
+            power = _band_powers(spectrum, widths, index)
+            too_much = (in_time * self.number * excess[row, column])[bands, : power.shape[1]]
+            shares = np.clip(too_much / np.maximum(power, 1e-30), 0, 1).astype(np.float32)
+            for part, per_ring in zip(_parts(spectrum, widths), shares, strict=True):
+                part *= per_ring[index]
+            out[box] -= transform.backward(spectrum)
 
-        self.each_tile(scale)
+        self.each_tile(take_off)
 
-    def _band_powers(self, spectrum: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Sums of squares per band and ring."""
-        parts = [spectrum[start:stop] for start, stop in self.bands]
-        return ring_sums(np.stack([np.einsum("tyx,tyx->yx", x, x) for x in parts]), self.index)
+
+@dataclass(frozen=True, eq=False)
+class _Transform:
+    """Some coefficients of the tapered DCT-II of a box: a matrix for each axis.
+
+    A product with a matrix of this size takes no longer than a fast transform, and a part of it
+    takes part of the time.
+    """
+
+    time: NDArray[np.float32]
+    rows: NDArray[np.float32]
+    columns: NDArray[np.float32]
+
+    def part(self, frequencies: NDArray[np.bool_], n_rows: int, n_columns: int) -> _Transform:
+        """Chosen temporal coefficients, and the first of the spatial ones."""
+        return _Transform(self.time[frequencies], self.rows[:n_rows], self.columns[:n_columns])
+
+    def forward(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Coefficients of a box (n, rows, columns)."""
+        n_frames, n_rows, n_columns = values.shape
+        images: NDArray[Any] = self.time @ values.reshape(n_frames, -1)
+        images = images.reshape(-1, n_columns) @ self.columns.T
+        spectrum: NDArray[np.float32] = self.rows @ images.reshape(-1, n_rows, len(self.columns))
+        return spectrum
+
+    def backward(self, spectrum: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A box from its coefficients, tapered."""
+        images: NDArray[Any] = self.rows.T @ spectrum
+        images = images.reshape(-1, len(self.columns)) @ self.columns
+        values: NDArray[np.float32] = self.time.T @ images.reshape(len(self.time), -1)
+        return values.reshape(-1, self.rows.shape[1], self.columns.shape[1])
+
+
+def _parts(spectrum: NDArray[np.float32], widths: NDArray[np.intp]) -> list[NDArray[np.float32]]:
+    """A spectrum's bands."""
+    return np.split(spectrum, np.cumsum(widths)[:-1])
+
+
+def _band_powers(
+    spectrum: NDArray[np.float32], widths: NDArray[np.intp], index: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Sums of squares per band and ring."""
+    parts = _parts(spectrum, widths)
+    return ring_sums(np.stack([np.einsum("tyx,tyx->yx", x, x) for x in parts]), index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +317,7 @@ class LimitMoments:
         """Tapers make neighbouring coefficients alike: the share of them that count."""
         tapers = [
             self._tiling.typical_taper.astype(np.float64) ** 2,
-            self._tiling.spatial_taper(0, 0).astype(np.float64) ** 2,
+            *(taper.astype(np.float64) ** 2 for taper in self._tiling.spatial_tapers(0, 0)),
         ]
         shares = [np.mean(taper) ** 2 / np.mean(taper**2) for taper in tapers]
         return float(np.prod(shares))
@@ -283,7 +339,7 @@ class Limiter:
         self._windows = deque(Window(w.start + start, w.stop + start, w.taper) for w in plan)
         self._start = self._end = start
         self._frames = np.empty((self._windows[0].n_frames, *tiling.shape), np.float32)
-        self._sums = np.zeros_like(self._frames)
+        self._sums = np.empty_like(self._frames)
         self._unknown: dict[int, NDArray[np.bool_]] = {}
 
     def push(
@@ -297,6 +353,7 @@ class Limiter:
             room = self._frames[self._end - self._start :][: len(frames)]
             room[...] = frames[: len(room)]
             self._set_aside(room)
+            self._sums[self._end - self._start :][: len(room)] = room
             self._end += len(room)
             frames = frames[len(room) :]
             if self._end == self._windows[0].stop:
@@ -329,5 +386,4 @@ class Limiter:
         kept = len(self._frames) - n_done
         for buffer in (self._frames, self._sums):
             buffer[:kept] = buffer[n_done:].copy()
-        self._sums[kept:] = 0
         self._start += n_done
