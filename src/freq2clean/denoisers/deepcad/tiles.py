@@ -97,12 +97,13 @@ def in_tiles(
     n_frames, n_rows, n_columns = volume.shape[-3:]
     over_y, over_x = (tiles_of(n, side, halo=halo, multiple=multiple) for n in (n_rows, n_columns))
     beyond = (0, over_y[-1].stop - n_rows), (0, over_x[-1].stop - n_columns)
-    padded = np.pad(volume, ((0, 0),) * (volume.ndim - 2) + beyond, mode="symmetric")
+    if np.any(beyond):
+        volume = np.pad(volume, ((0, 0),) * (volume.ndim - 2) + beyond, mode="symmetric")
     out = np.empty((len(range(n_frames)[valid]), n_rows, n_columns), np.float32)
     places = list(product(over_y, over_x))
     for first in range(0, len(places), per_batch):
         batch = places[first : first + per_batch]
-        tiles = np.stack([padded[..., y.start : y.stop, x.start : x.stop] for y, x in batch])
+        tiles = np.stack([volume[..., y.start : y.stop, x.start : x.stop] for y, x in batch])
         for (y, x), tile in zip(batch, forward(tiles)[:, valid], strict=True):
             inside = tile[:, y.first - y.start : y.last - y.start]
             inside = inside[:, :, x.first - x.start : x.last - x.start]
