@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -158,6 +160,33 @@ def test_a_run_with_everything(succeeds, folder):
         np.testing.assert_array_equal(fused[:], np.rint(expected))
 
 
+HALVE = "import sys, numpy as n; n.save(sys.argv[2], n.load(sys.argv[1]) // 2)"
+
+
+@pytest.mark.parametrize("verb", ["denoise", "run --keep-denoised kept.npy"])
+def test_any_program(freq2clean_here, folder, verb):
+    command = shlex.join([sys.executable, "-c", HALVE, "{input.npy}", "{output.npy}"])
+    words = [*f"{verb} raw.tif -o out.npy --json --command".split(), command]
+    done = freq2clean_here(*words, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    said = said.get("denoised", said)
+    assert said["parameters"] == {"model": "command", "command": command}
+    assert said["findings"] == {"program": sys.executable}
+    with open_recording(folder / "raw.tif") as raw:
+        np.testing.assert_array_equal(np.load(folder / said["path"]), raw[:] // 2)
+
+
+def test_a_program_that_fails(freq2clean_here, folder):
+    before = set(folder.iterdir())
+    command = shlex.join([sys.executable, "-c", "raise KeyError('GPU')", "{input}", "{output}"])
+    done = freq2clean_here("run", "raw.tif", "-o", "out.npy", "--command", command, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {sys.executable} failed with exit code 1; it said last:")
+    assert done.stderr.endswith("KeyError: 'GPU'\n")
+    assert set(folder.iterdir()) == before
+
+
 @pytest.mark.parametrize(("option", "limit"), [("--no-limit", False), ("--limit", True)])
 def test_subspace_with_and_without_its_limit(succeeds, option, limit):
     words = "fuse raw.tif denoised.tif -o fused.npy --method subspace --json"
@@ -176,6 +205,10 @@ REFUSED = {
     "denoise raw.tif -o o.avi --model deepcad --checkpoint n.pth --train": ".avi",
     "denoise raw.tif -o o.tif --patch-t 30": "gaussian has no option patch_t",
     "run raw.tif -o o.tif --device cpu": "gaussian has no option device",
+    "denoise raw.tif -o o.tif --command absent": 'as in "prog {input} {output}"',
+    "denoise raw.tif -o o.tif --model command": 'as in "prog {input} {output}"',
+    "run raw.tif -o o.tif --model pca --command x": "--command and --model pca are both given",
+    "run raw.tif -o o.tif --device cpu --command x": "command has no option device",
     "run raw.tif -o raw.tif": "one of the inputs",
     "run raw.tif -o o.tif --keep-denoised o.tif": "two different files",
     "run raw.tif -o o.tif --keep-denoised raw.tif": "one of the inputs",

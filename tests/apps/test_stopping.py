@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -189,6 +191,35 @@ def test_a_run_leaves_no_denoised_recording(number, pattern, command, inputs, tm
     assert process.returncode in (128 + number, 0), message.decode()
     left = {path.name for path in tmp_path.iterdir()}
     assert left <= {"fused.tif", "fused-side-by-side.png"}
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("verb", ["denoise", "run"])
+def test_a_program_that_is_run_ends_too(number, verb, command, inputs, tmp_path):
+    code = (
+        f"import os, time; open('{tmp_path}/new', 'w').write(str(os.getpid())); "
+        f"os.rename('{tmp_path}/new', '{tmp_path}/pid'); time.sleep(60)"
+    )
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    program = shlex.join([sys.executable, "-c", code, "{input}", "{output}"])
+    words = [verb, inputs / "raw.tif", "-o", tmp_path / "out.tif", "--command", program]
+    process = subprocess.Popen(
+        [*command, *map(str, words)],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )
+    while process.poll() is None and not (tmp_path / "pid").exists():
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, message = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert message.decode().startswith("error: stopped before the end")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert list(temporary.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"pid", "temporary"}
 
 
 @needs_proc

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freq2clean.apps import show
+from freq2clean.apps.study import study
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.errors import InputError
 from freq2clean.version import __version__
@@ -30,13 +31,14 @@ app = typer.Typer(
     epilog="Recordings are TIFF files (or a folder or glob of them), .zarr, .h5 and .npy; "
     "'file.h5::/path' and 'store.zarr/path' name an array inside.",
 )
+app.add_typer(study, name="study")
 
 
 Method = StrEnum("Method", ["wiener", "fft", "dct", "subspace"])
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
 Align = StrEnum("Align", ["start", "end", "center"])
 Compression = StrEnum("Compression", ["deflate", "zstd"])
-Model = StrEnum("Model", ["gaussian", "pca", "deepcad"])
+Model = StrEnum("Model", ["gaussian", "pca", "deepcad", "command"])
 
 
 class RawMean(StrEnum):
@@ -88,7 +90,16 @@ ModelName = Annotated[
     typer.Option(
         "--model",
         help="gaussian: widths chosen from the data; pca: local, by patch; deepcad: the network of "
-        "DeepCAD-RT, which has to be trained (needs the extra torch).",
+        "DeepCAD-RT, which has to be trained (needs the extra torch); command: see --command.",
+    ),
+]
+Program = Annotated[
+    str | None,
+    typer.Option(
+        "--command",
+        metavar="PROGRAM",
+        help='Denoise by any program, as in "prog {input} {output}"; the files are TIFF, or as in '
+        "{input.npy} and {output.h5}. No shell is started.",
     ),
 ]
 Checkpoint = Annotated[
@@ -328,6 +339,7 @@ def denoise(
     raw: Raw,
     output: Output,
     model: ModelName = Model.gaussian,
+    command: Program = None,
     checkpoint: Checkpoint = None,
     train: Annotated[
         bool,
@@ -356,14 +368,17 @@ def denoise(
 
     deepcad takes a model: `--model deepcad --checkpoint model.pth`, or `--train`, which has the
     options of `freq2clean train` and takes long.
+
+    Any program will do: `--command "prog {input} {output}"`.
     """
     from freq2clean.pipeline import denoise as run
     from freq2clean.pipeline import train as train_model
     from freq2clean.recordings import check_target
 
+    model = _chosen(model, command)
     _check_trained(model, checkpoint, train=train)
     training = _training(patch_t, patch_xy, epochs, patches, learning_rate, seed)
-    options = _given(device=device)
+    options = _given(device=device, command=command)
     if train and checkpoint:
         check_target(output, inputs=[raw], compression=compression)
         with progress_bar("training") as progress:
@@ -449,6 +464,7 @@ def run(
     raw: Raw,
     output: Output,
     model: ModelName = Model.gaussian,
+    command: Program = None,
     checkpoint: Checkpoint = None,
     device: Device = None,
     method: MethodName = Method.wiener,
@@ -467,7 +483,8 @@ def run(
 
     Example: `freq2clean run raw.tif -o fused.tif`
 
-    With a network: `--model deepcad --checkpoint model.pth`. A picture of raw, denoised and fused
+    With a network: `--model deepcad --checkpoint model.pth`; with any program:
+    `--command "prog {input} {output}"`. A picture of raw, denoised and fused
     side by side goes beside the output, as in fused-side-by-side.png. For all options of each step
     there are `freq2clean denoise` and `freq2clean fuse`.
     """
@@ -481,6 +498,7 @@ def run(
         drawn.append(side_by_side(recordings, picture, frame=len(recordings["raw"]) // 2))
 
     drawn: list[Path] = []
+    model = _chosen(model, command)
     _check_trained(model, checkpoint)
     with progress_bar("denoising and fusing") as progress:
         result = denoise_and_fuse(
@@ -488,7 +506,7 @@ def run(
             out=output,
             model=str(model),
             checkpoint=checkpoint,
-            model_options=_given(device=device),
+            model_options=_given(device=device, command=command),
             method=str(method),
             keep_denoised=keep_denoised,
             dtype=dtype,
@@ -607,6 +625,15 @@ def _training(
         learning_rate=learning_rate,
         seed=seed,
     )
+
+
+def _chosen(model: Model, command: str | None) -> Model:
+    """The model, which a command names by itself."""
+    if command is None:
+        return model
+    if model not in (Model.gaussian, Model.command):
+        raise InputError(f"--command and --model {model} are both given; leave one of them away")
+    return Model.command
 
 
 def _check_trained(model: Model, checkpoint: Path | None, *, train: bool = False) -> None:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from freq2clean.denoisers.command import Command
 from freq2clean.denoisers.contract import Denoised, Denoiser, Model
 from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.denoisers.gaussian import Gaussian
@@ -16,6 +17,7 @@ from freq2clean.errors import InputError
 __all__ = [
     "DENOISERS",
     "PCA",
+    "Command",
     "DeepCAD",
     "Denoised",
     "Denoiser",
@@ -25,7 +27,9 @@ __all__ = [
     "load_model",
 ]
 
-DENOISERS: dict[str, type[Denoiser]] = {kind.name: kind for kind in (Gaussian, PCA, DeepCAD)}
+DENOISERS: dict[str, type[Denoiser]] = {
+    kind.name: kind for kind in (Gaussian, PCA, DeepCAD, Command)
+}
 
 
 def get_denoiser(name: str, /, **options: Any) -> Denoiser:

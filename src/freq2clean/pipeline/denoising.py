@@ -64,9 +64,10 @@ def denoise(
     Parameters
     ----------
     raw : array-like (T, Y, X), path or Recording
-    model : "gaussian", "pca" or "deepcad"
-        A Gaussian in space and time whose widths are chosen from the data, a local PCA, or the
-        network of DeepCAD-RT (extra ``torch``), which takes long to train.
+    model : "gaussian", "pca", "deepcad" or "command"
+        A Gaussian in space and time whose widths are chosen from the data, a local PCA, the
+        network of DeepCAD-RT (extra ``torch``), which takes long to train, or any program, as in
+        ``denoise(raw, model="command", command="prog {input} {output}")``.
     checkpoint : path, optional
         A model that `train` wrote, or one of the public DeepCAD-RT package. Nothing is fitted.
     out : path, optional
@@ -104,6 +105,7 @@ def denoise(
         denoised = fitted.predict(recording)
         if out is None:
             return denoised[:]
+        denoised.read(0, 1)  # in this thread, where a signal ends a program that is run for it
         parameters = {"model": model, **options}
         if checkpoint is not None:
             parameters["checkpoint"] = Path(checkpoint).name
