@@ -134,7 +134,8 @@ def test_a_run_in_a_process(freq2clean, folder):
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
     assert said["denoised"]["path"] == ""
-    assert said["denoised"]["parameters"] == {"model": "gaussian"}
+    assert said["denoised"]["parameters"] == {"model": "pretrained"}
+    assert "dB that the network was trained on" in said["denoised"]["findings"]["domain"]
     assert said["fused"]["parameters"]["method"] == "wiener"
     assert said["picture"] == "fused-side-by-side.png"
     with Image.open(folder / said["picture"]) as picture:
@@ -145,9 +146,10 @@ def test_a_run_in_a_process(freq2clean, folder):
     }  # fmt: skip
     with open_recording(folder / "fused.tif") as fused:
         raw = folder / "raw.tif"
-        np.testing.assert_array_equal(fused[:], fuse(raw, denoise(raw)))
+        expected = fuse(raw, denoise(raw, model="pretrained"))
+        np.testing.assert_allclose(fused[:], expected, rtol=1e-4)
         names = [recording["name"] for recording in fused.metadata.provenance["inputs"]]
-        assert names == ["raw.tif", "raw.tif (gaussian)"]
+        assert names == ["raw.tif", "raw.tif (pretrained)"]
 
 
 def test_a_run_with_everything(succeeds, folder):
@@ -204,7 +206,8 @@ REFUSED = {
     "denoise raw.tif -o o.tif --model deepcad --checkpoint model.pth --epochs 3": "n_epochs",
     "denoise raw.tif -o o.avi --model deepcad --checkpoint n.pth --train": ".avi",
     "denoise raw.tif -o o.tif --patch-t 30": "gaussian has no option patch_t",
-    "run raw.tif -o o.tif --device cpu": "gaussian has no option device",
+    "run raw.tif -o o.tif --device abacus": "abacus",
+    "run raw.tif -o o.tif --model gaussian --device cpu": "gaussian has no option device",
     "denoise raw.tif -o o.tif --command absent": 'as in "prog {input} {output}"',
     "denoise raw.tif -o o.tif --model command": 'as in "prog {input} {output}"',
     "run raw.tif -o o.tif --model pca --command x": "--command and --model pca are both given",

@@ -9,7 +9,7 @@ from freq2clean.errors import InputError
 
 def test_registry():
     assert get_denoiser("pca", patch_pixels=12) == DENOISERS["pca"](patch_pixels=12)
-    with pytest.raises(InputError, match="'nlm'; choose from gaussian, pca, deepcad, command"):
+    with pytest.raises(InputError, match="'nlm'; choose from gaussian, pca, pretrained, deepcad"):
         get_denoiser("nlm")
     with pytest.raises(InputError, match="gaussian has no option patch_pixels; its options are s"):
         get_denoiser("gaussian", patch_pixels=8)

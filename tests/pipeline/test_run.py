@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from freq2clean.errors import InputError, OutputError
+from freq2clean.errors import InputError, MissingExtraError, OutputError
 from freq2clean.pipeline import denoise, fuse, run
 from freq2clean.recordings import open_recording
 
@@ -23,7 +23,12 @@ def test_arrays(pair):
     denoised = denoise(pair.raw, model="gaussian", sigma_t_frames=2.0)
     expected = fuse(pair.raw, denoised, method="fft", alpha=0.7)
     found = run(
-        pair.raw, model_options={"sigma_t_frames": 2.0}, method="fft", alpha=0.7, memory="500MB"
+        pair.raw,
+        model="gaussian",
+        model_options={"sigma_t_frames": 2.0},
+        method="fft",
+        alpha=0.7,
+        memory="500MB",
     )
     np.testing.assert_array_equal(found, expected)
 
@@ -64,7 +69,7 @@ def test_the_denoised_recording_is_kept_and_shown(pair, raw_file, tmp_path):
     np.testing.assert_array_equal(seen["fused"], np.load(out))
     with open_recording(kept) as denoised:
         np.testing.assert_array_equal(denoised[:], seen["denoised"])
-    np.testing.assert_array_equal(seen["denoised"], denoise(pair.raw))
+    np.testing.assert_allclose(seen["denoised"], denoise(pair.raw, model="pretrained"), rtol=1e-5)
 
 
 def test_what_fails_at_the_end_leaves_nothing_but_what_was_asked_for(raw_file, tmp_path):
@@ -89,7 +94,7 @@ def test_refused_before_any_work(raw_file, tmp_path):
         ({"method": "magic"}, InputError, "magic"),
         ({"alpha": 0.5}, InputError, "wiener has no option alpha"),
         ({"model": "magic"}, InputError, "magic"),
-        ({"model_options": {"depth": 3}}, InputError, "gaussian has no option depth"),
+        ({"model_options": {"depth": 3}}, InputError, "pretrained has no option depth"),
         ({"checkpoint": tmp_path / "absent.npz"}, InputError, "no such file"),
         ({"out": None, "dtype": "same"}, InputError, "give out to write a file"),
     ):
@@ -97,3 +102,19 @@ def test_refused_before_any_work(raw_file, tmp_path):
             run(raw_file, **options | changed)
     assert seen == []
     assert names(tmp_path) == ["raw.tif"]
+
+
+def test_the_network_that_ships_is_taken_if_it_can_be_run(raw_file, tmp_path, monkeypatch):
+    out = tmp_path / "fused.npy"
+    denoised = run(raw_file, out=out).denoised
+    assert denoised.parameters["model"] == "pretrained"
+    assert denoised.notes == []
+    assert "dB that the network was trained on" in denoised.findings["domain"]
+    monkeypatch.setattr("freq2clean.denoisers.contract.find_spec", lambda name: None)
+    denoised = run(raw_file, out=out).denoised
+    assert denoised.parameters["model"] == "gaussian"
+    (note,) = denoised.notes
+    assert "freq2clean[onnx]" in note
+    assert run(raw_file, out=out, model="gaussian").denoised.notes == []
+    with pytest.raises(MissingExtraError, match="torch or onnxruntime"):
+        run(raw_file, out=out, model="pretrained")

@@ -36,7 +36,7 @@ Method = StrEnum("Method", ["wiener", "fft", "dct", "subspace"])
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
 Align = StrEnum("Align", ["start", "end", "center"])
 Compression = StrEnum("Compression", ["deflate", "zstd"])
-Model = StrEnum("Model", ["gaussian", "pca", "deepcad", "command"])
+Model = StrEnum("Model", ["gaussian", "pca", "pretrained", "deepcad", "command"])
 
 
 class RawMean(StrEnum):
@@ -83,14 +83,14 @@ MethodName = Annotated[
     ),
 ]
 Window = Annotated[int | None, typer.Option(help="Frames per window.")]
-ModelName = Annotated[
-    Model,
-    typer.Option(
-        "--model",
-        help="gaussian: widths chosen from the data; pca: local, by patch; deepcad: the network of "
-        "DeepCAD-RT, which has to be trained (needs the extra torch); command: see --command.",
-    ),
-]
+_MODEL = typer.Option(
+    "--model",
+    help="gaussian: widths chosen from the data; pca: local, by patch; pretrained: a network that "
+    "comes with freq2clean (needs the extra onnx or torch); deepcad: the network of DeepCAD-RT, "
+    "which has to be trained (needs the extra torch); command: see --command.",
+)
+ModelName = Annotated[Model, _MODEL]
+BestModel = Annotated[Model | None, _MODEL]
 Program = Annotated[
     str | None,
     typer.Option(
@@ -115,7 +115,11 @@ _HALF_WIDTH = "Half-width of that edge, in indices."
 
 _DEEPCAD = "--model deepcad"
 Device = Annotated[
-    str | None, _of(_DEEPCAD, "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ...")
+    str | None,
+    _of(
+        f"{_DEEPCAD} and pretrained",
+        "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ...",
+    ),
 ]
 PatchT = Annotated[int | None, _of(_DEEPCAD, "Frames of a training patch.")]
 PatchXY = Annotated[int | None, _of(_DEEPCAD, "Rows and columns of it.", "--patch-xy")]
@@ -373,8 +377,8 @@ def denoise(
     from freq2clean.pipeline import train as train_model
     from freq2clean.recordings import check_target
 
-    model = _chosen(model, command)
-    _check_trained(model, checkpoint, train=train)
+    chosen = _chosen(model, command)
+    _check_trained(chosen, checkpoint, train=train)
     training = _training(patch_t, patch_xy, epochs, patches, learning_rate, seed)
     options = _given(device=device, command=command)
     if train and checkpoint:
@@ -383,7 +387,7 @@ def denoise(
             train_model(
                 raw,
                 out=checkpoint,
-                model=str(model),
+                model=str(chosen),
                 channel=channel,
                 plane=plane,
                 progress=progress,
@@ -396,7 +400,7 @@ def denoise(
         result = run(
             raw,
             out=output,
-            model=str(model),
+            model=str(chosen),
             checkpoint=checkpoint,
             dtype=dtype,
             compression=compression and str(compression),
@@ -461,7 +465,7 @@ def train(
 def run(
     raw: Raw,
     output: Output,
-    model: ModelName = Model.gaussian,
+    model: BestModel = None,
     command: Program = None,
     checkpoint: Checkpoint = None,
     device: Device = None,
@@ -481,10 +485,11 @@ def run(
 
     Example: `freq2clean run raw.tif -o fused.tif`
 
-    With a network: `--model deepcad --checkpoint model.pth`; with any program:
-    `--command "prog {input} {output}"`. A picture of raw, denoised and fused
-    side by side goes beside the output, as in fused-side-by-side.png. For all options of each step
-    there are `freq2clean denoise` and `freq2clean fuse`.
+    The model is pretrained, or gaussian where neither ONNX Runtime nor PyTorch is installed. With
+    a network of your own: `--model deepcad --checkpoint model.pth`; with any program:
+    `--command "prog {input} {output}"`. A picture of raw, denoised and fused side by side goes
+    beside the output, as in fused-side-by-side.png. For all options of each step there are
+    `freq2clean denoise` and `freq2clean fuse`.
     """
     from freq2clean.pipeline import run as denoise_and_fuse
     from freq2clean.recordings.formats import locate
@@ -496,13 +501,13 @@ def run(
         drawn.append(side_by_side(recordings, picture, frame=len(recordings["raw"]) // 2))
 
     drawn: list[Path] = []
-    model = _chosen(model, command)
-    _check_trained(model, checkpoint)
+    chosen = _chosen(model, command)
+    _check_trained(chosen, checkpoint)
     with progress_bar("denoising and fusing") as progress:
         result = denoise_and_fuse(
             raw,
             out=output,
-            model=str(model),
+            model=chosen and str(chosen),
             checkpoint=checkpoint,
             model_options=_given(device=device, command=command),
             method=str(method),
@@ -625,16 +630,16 @@ def _training(
     )
 
 
-def _chosen(model: Model, command: str | None) -> Model:
+def _chosen(model: Model | None, command: str | None) -> Model | None:
     """The model, which a command names by itself."""
     if command is None:
         return model
-    if model not in (Model.gaussian, Model.command):
+    if model not in (None, Model.gaussian, Model.command):
         raise InputError(f"--command and --model {model} are both given; leave one of them away")
     return Model.command
 
 
-def _check_trained(model: Model, checkpoint: Path | None, *, train: bool = False) -> None:
+def _check_trained(model: Model | None, checkpoint: Path | None, *, train: bool = False) -> None:
     if model is Model.deepcad and not (checkpoint or train):
         raise InputError(
             "deepcad needs a trained model: make one with freq2clean train, and give it with "

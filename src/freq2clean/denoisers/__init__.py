@@ -11,8 +11,10 @@ from freq2clean.denoisers.command import Command
 from freq2clean.denoisers.contract import Denoised, Denoiser, Model
 from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.denoisers.gaussian import Gaussian
+from freq2clean.denoisers.noise2noise import Noise2Noise
 from freq2clean.denoisers.pca import PCA
-from freq2clean.errors import InputError
+from freq2clean.denoisers.pretrained import Pretrained
+from freq2clean.errors import InputError, MissingExtraError
 
 __all__ = [
     "DENOISERS",
@@ -23,12 +25,15 @@ __all__ = [
     "Denoiser",
     "Gaussian",
     "Model",
+    "Noise2Noise",
+    "Pretrained",
+    "default_model",
     "get_denoiser",
     "load_model",
 ]
 
 DENOISERS: dict[str, type[Denoiser]] = {
-    kind.name: kind for kind in (Gaussian, PCA, DeepCAD, Command)
+    kind.name: kind for kind in (Gaussian, PCA, Pretrained, DeepCAD, Command)
 }
 
 
@@ -46,6 +51,15 @@ def get_denoiser(name: str, /, **options: Any) -> Denoiser:
     Gaussian(sigma_t_frames=2.0, sigma_yx_pixels=None)
     """
     return _kind(name, options)(**options)
+
+
+def default_model() -> str:
+    """What denoises best without training, of what can be run here: "pretrained", or "gaussian"."""
+    try:
+        Pretrained.check_installed()
+    except MissingExtraError:
+        return Gaussian.name
+    return Pretrained.name
 
 
 def load_model(name: str, path: str | Path, /, **options: Any) -> Model:

@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from freq2clean.denoisers import Gaussian, default_model
 from freq2clean.errors import OutputError
 from freq2clean.fusion import get_method
 from freq2clean.pipeline.denoising import DenoiseResult, denoise, halves
@@ -23,6 +24,11 @@ from freq2clean.recordings import Recording, check_target, target_dtype
 from freq2clean.recordings.formats import locate
 
 __all__ = ["RunResult", "run"]
+
+_NO_RUNTIME = (
+    "a Gaussian has been taken: the pretrained network, which does better, needs ONNX Runtime or "
+    'PyTorch; install with pip install "freq2clean[onnx]"'
+)
 
 Look = Callable[[Mapping[str, Recording]], object]
 
@@ -54,7 +60,7 @@ def run(
     raw: Any,
     /,
     *,
-    model: str = "gaussian",
+    model: str | None = None,
     checkpoint: str | Path | None = None,
     model_options: Mapping[str, Any] | None = None,
     method: str = "wiener",
@@ -75,7 +81,8 @@ def run(
     ----------
     raw : array-like (T, Y, X), path or Recording
     model, checkpoint, model_options
-        As in `denoise`, which takes the options by name.
+        As in `denoise`, which takes the options by name. Without a model it is "pretrained", or
+        "gaussian" where neither PyTorch nor ONNX Runtime is installed.
     method
         As in `fuse`.
     out : path, optional
@@ -110,6 +117,7 @@ def run(
     (60, 32, 32)
     """
     get_method(method, **options)
+    chosen = model or default_model()
     check_file_options(out, dtype=dtype, compression=compression)
     first, second = halves(progress)
     with ExitStack() as stack:
@@ -121,7 +129,7 @@ def run(
             path = stack.enter_context(_passing(out))
         result = denoise(
             recording,
-            model=model,
+            model=chosen,
             checkpoint=checkpoint,
             out=path,
             memory=memory,
@@ -129,7 +137,7 @@ def run(
             **(model_options or {}),
         )
         denoised = open_one(stack, result if path is None else path)
-        denoised.name = _name(recording, model, checkpoint)
+        denoised.name = _name(recording, chosen, checkpoint)
         fused = fuse(
             recording,
             denoised,
@@ -147,6 +155,8 @@ def run(
     if isinstance(fused, np.ndarray):
         return fused
     assert isinstance(result, DenoiseResult)
+    if model is None and chosen == Gaussian.name:
+        result.notes.append(_NO_RUNTIME)
     return RunResult(result if keep_denoised else replace(result, path=""), fused)
 
 
