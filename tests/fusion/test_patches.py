@@ -32,19 +32,64 @@ def test_patches_lie_in_the_padded_image_where_cells_begin(shape):
         assert 0 <= padded - n < grid.cell
 
 
-@pytest.mark.parametrize("shape", [(24, 40), (19, 33), (1, 5), (2000, 530)])
-def test_strips_and_cells_are_what_slices_and_sums_give(shape):
-    grid = PatchGrid(shape)
-    assert grid.cell == (4 if shape[0] * shape[1] > 1 << 20 else 2)
-    frames = grid.pad(np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32))
-    assert frames.shape[1:] == grid.padded
-    row = len(grid.starts[0]) - 1
-    columns = np.arange(len(grid.starts[1]))[::2]
-    strip, cells = grid.strip(frames, row, columns), grid.cells(frames, row, columns)
-    (height, width), cell, first = grid.size, grid.cell, grid.starts[0][row]
-    for index, column in enumerate(grid.starts[1][columns]):
-        patch = frames[:, first : first + height, column : column + width]
-        np.testing.assert_array_equal(strip[index], patch.reshape(3, -1))
-        boxes = patch.reshape(3, height // cell, cell, width // cell, cell)
-        expected = boxes.sum(axis=(2, 4)).reshape(3, -1) / cell
-        np.testing.assert_allclose(cells[index], expected, atol=1e-5)
+@pytest.fixture(params=[(24, 40), (19, 33), (1, 5), (40, 300), (2000, 530)])
+def grid(request):
+    return PatchGrid(request.param)
+
+
+def chosen_groups(grid):
+    """Every other patch, and none in the first row."""
+    every_other = np.arange(len(grid.starts[1]))[::2]
+    none = every_other[:0]
+    return grid.groups([none, *[every_other] * (len(grid.starts[0]) - 1)])
+
+
+def every_patch(grid, groups):
+    """Each group with each of its patches: first row and column."""
+    for group in groups:
+        for index, column in enumerate(grid.starts[1][group.columns]):
+            yield group, index, grid.starts[0][group.row], column
+
+
+def test_groups_hold_the_chosen_patches(grid):
+    groups = chosen_groups(grid)
+    found = [(row, column) for _, _, row, column in every_patch(grid, groups)]
+    expected = [(row, column) for row in grid.starts[0][1:] for column in grid.starts[1][::2]]
+    assert found == expected
+
+
+def test_patches_of_a_group_are_what_slices_give(grid):
+    frames = np.random.default_rng(0).normal(size=(3, *grid.padded)).astype(np.float32)
+    height, width = grid.size
+    for group, index, row, column in every_patch(grid, chosen_groups(grid)):
+        expected = frames[:, row : row + height, column : column + width]
+        np.testing.assert_array_equal(group.pixels.patches(frames)[index], expected.reshape(3, -1))
+
+
+def test_spreading_is_the_adjoint_of_gathering(grid):
+    rng = np.random.default_rng(0)
+    for group in chosen_groups(grid)[:20]:
+        shape = len(group.columns), 2
+        box = rng.normal(size=(*shape, np.prod(group.pixels.size)))
+        images = rng.normal(size=(*shape, np.prod(grid.size)))
+        gathered, spread = group.pixels.gather(box), group.pixels.spread(images)
+        assert np.vdot(gathered, images) == pytest.approx(np.vdot(box, spread), abs=1e-3)
+
+
+def test_deviations_are_sums_over_cells_where_values_are_known(grid):
+    assert grid.cell == (4 if grid.shape[0] * grid.shape[1] > 1 << 20 else 2)
+    frames = np.random.default_rng(0).normal(size=(3, *grid.shape)).astype(np.float32)
+    frames[1, 0, :2] = np.nan, np.inf
+    reference = np.ones(grid.padded, np.float32)
+    deviations = grid.deviations(frames, reference)
+    padded = np.nan_to_num(grid.pad(frames) - 1, nan=0, posinf=0)
+    assert padded.shape[1:] == grid.padded
+    rows, columns = (n // grid.cell for n in grid.padded)
+    expected = padded.reshape(3, rows, grid.cell, columns, grid.cell).sum(axis=(2, 4)) / grid.cell
+    np.testing.assert_allclose(deviations, expected, atol=1e-5)
+    for group, index, row, column in every_patch(grid, chosen_groups(grid)[:20]):
+        height, width = (n // grid.cell for n in grid.size)
+        row, column = row // grid.cell, column // grid.cell
+        cells = deviations[:, row : row + height, column : column + width]
+        found = group.cells.patches(deviations)[index]
+        np.testing.assert_array_equal(found, cells.reshape(3, -1))

@@ -75,8 +75,9 @@ def naive(scene, components, noise, *, window, basis, corrected):
     index = ring_index(grid.size)
     number = np.bincount(index.ravel())
     profile = noise.profile(number.size)
-    for i, first in enumerate(grid.starts[0]):
-        for j, loadings in zip(components.columns[i], components.loadings[i], strict=True):
+    for group, loadings_of in zip(components.groups, components.loadings, strict=True):
+        i, first = group.row, grid.starts[0][group.row]
+        for j, loadings in zip(group.columns, loadings_of, strict=True):
             loadings = loadings[:, loadings.any(axis=0)].astype(np.float64)
             column = grid.starts[1][j]
             rows_columns = slice(first, first + height), slice(column, column + width)

@@ -8,14 +8,15 @@ those count that are three times as strong as the strongest of a quiet patch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.fusion.missing import zero_where_unknown
-from freq2clean.fusion.parallel import few_frames
-from freq2clean.fusion.patches import PatchGrid
+from freq2clean.fusion.parallel import few_frames, over_items
+from freq2clean.fusion.patches import Group, PatchGrid
 from freq2clean.fusion.scale import Scale
 
 __all__ = ["ComponentSurvey", "Components"]
@@ -27,39 +28,40 @@ _QUIET_SHARE = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The patches that have components, row by row of the grid.
+    """The patches that have components, in groups of neighbours.
 
     Parameters
     ----------
     grid : PatchGrid
-    columns : list of ndarray, int
-        For each row of patches, which of them have components.
+    groups : list of Group
     loadings : list of ndarray, (patches, cells, K), float32
-        Their components, orthonormal, the strongest first; zeros where a patch has fewer than the
-        K of the richest in its row.
+        For each group, its patches' components, orthonormal, the strongest first; zeros where a
+        patch has fewer than the K of the richest in its group.
     reference : ndarray, (Y, X), float32, padded
         The image from which courses count, near the mean.
     """
 
     grid: PatchGrid
-    columns: list[NDArray[np.intp]]
+    groups: list[Group]
     loadings: list[NDArray[np.float32]]
     reference: NDArray[np.float32]
 
-    @property
-    def n_patches(self) -> int:
-        """How many patches have components."""
-        return sum(len(columns) for columns in self.columns)
-
     def deviations(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Frames (n, Y, X) minus the reference, padded; 0 where they are not finite."""
-        return zero_where_unknown(self.grid.pad(frames) - self.reference)
+        """Frames (n, Y, X) less the reference, in cells."""
+        return self.grid.deviations(frames, self.reference)
 
-    def courses(self, deviations: NDArray[np.float32], row: int) -> NDArray[np.float32]:
-        """What the components of a row of patches show: (patches, n, K)."""
-        cells = self.grid.cells(deviations, row, self.columns[row])
-        courses: NDArray[np.float32] = np.matmul(cells, self.loadings[row])
+    def courses(self, deviations: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+        """What the components of a group show: (n, patches * K)."""
+        courses: NDArray[np.float32] = self.groups[index].cells.cut(deviations) @ self._maps[index]
         return courses
+
+    @cached_property
+    def _maps(self) -> list[NDArray[np.float32]]:
+        """From the cells of each group to its courses."""
+        return [
+            np.ascontiguousarray(group.cells.spread(loadings.transpose(0, 2, 1)).T)
+            for group, loadings in zip(self.groups, self.loadings, strict=True)
+        ]
 
 
 class ComponentSurvey:
@@ -68,7 +70,7 @@ class ComponentSurvey:
     def __init__(self, shape: tuple[int, int]) -> None:
         self.grid = PatchGrid(shape)
         rows, columns = (len(starts) for starts in self.grid.starts)
-        self._all = np.arange(columns)
+        self._groups = self.grid.groups([np.arange(columns)] * rows)
         self._products = np.zeros((rows, columns, self.grid.n_cells, self.grid.n_cells), np.float32)
         self._sums = np.zeros((rows, columns, self.grid.n_cells))
         self._n_frames = 0
@@ -76,22 +78,22 @@ class ComponentSurvey:
 
     def add(self, denoised: NDArray[Any]) -> None:
         """Add frames (n, Y, X); values that are not finite count as the average."""
-        step = few_frames(denoised[0].size)
+        step = self.grid.cell**2 * few_frames(denoised[0].size)
         for first in range(0, len(denoised), step):
-            self._add(self.grid.pad(denoised[first : first + step].astype(np.float32, copy=False)))
+            self._add(denoised[first : first + step].astype(np.float32, copy=False))
 
     def _add(self, frames: NDArray[np.float32]) -> None:
         if self._reference is None:
             with np.errstate(invalid="ignore"):
-                self._reference = zero_where_unknown(frames.mean(axis=0))
-        deviations = zero_where_unknown(frames - self._reference)
+                self._reference = zero_where_unknown(self.grid.pad(frames).mean(axis=0))
+        deviations = self.grid.deviations(frames, self._reference)
 
-        def add_row(row: int) -> None:
-            cells = self.grid.cells(deviations, row, self._all)
-            self._products[row] += cells.transpose(0, 2, 1) @ cells
-            self._sums[row] += cells.sum(axis=1, dtype=np.float64)
+        def add_group(group: Group) -> None:
+            cells = group.cells.patches(deviations)
+            self._products[group.row, group.columns] += cells.transpose(0, 2, 1) @ cells
+            self._sums[group.row, group.columns] += cells.sum(axis=1)
 
-        self.grid.each_row(add_row)
+        over_items(add_group, self._groups)
         self._n_frames += len(frames)
 
     def components(self, scale: Scale) -> Components:
@@ -103,17 +105,14 @@ class ComponentSurvey:
         strengths, loadings = self._strongest()
         floor = _LEAST_STRENGTH * np.quantile(strengths[..., 0], _QUIET_SHARE)
         strong = strengths > np.maximum(floor, np.finfo(np.float32).tiny)
-        columns, kept = [], []
-        for row_is_strong, row_loadings in zip(strong, loadings, strict=True):
-            chosen = np.flatnonzero(row_is_strong[:, 0])
-            n_kept = int(row_is_strong.sum(axis=1).max(initial=0))
-            columns.append(chosen)
-            kept.append(
-                np.where(row_is_strong[chosen, None], row_loadings[chosen], 0)[..., :n_kept].astype(
-                    np.float32
-                )
-            )
-        return Components(self.grid, columns, kept, scale.apply(self._reference))
+        groups = self.grid.groups([np.flatnonzero(row[:, 0]) for row in strong])
+        kept = []
+        for group in groups:
+            is_strong = strong[group.row, group.columns]
+            n_kept = is_strong.sum(axis=1).max()
+            own = np.where(is_strong[:, None], loadings[group.row, group.columns], 0)
+            kept.append(own[..., :n_kept].astype(np.float32))
+        return Components(self.grid, groups, kept, scale.apply(self._reference))
 
     def _strongest(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Variances (rows, columns, K) and loadings (rows, columns, cells, K)."""
@@ -130,5 +129,5 @@ class ComponentSurvey:
             strengths[row] = values[:, ::-1][:, :n_kept]
             loadings[row] = vectors[:, :, ::-1][:, :, :n_kept]
 
-        self.grid.each_row(solve_row)
+        over_items(solve_row, range(shape[0]))
         return strengths, loadings

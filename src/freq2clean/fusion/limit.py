@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.missing import missing_rows, zero_where_unknown
-from freq2clean.fusion.parallel import over_items
+from freq2clean.fusion.parallel import over_rows, plain_scratch
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.windows import Window, plan_windows
 
@@ -122,8 +122,7 @@ class Tiling:
             for column in range(len(columns)):
                 function(row, column)
 
-        for first in range(3):
-            over_items(do_row, range(first, len(rows), 3))
+        over_rows(do_row, len(rows))
 
     def powers(
         self, frames: NDArray[np.float32], reference: NDArray[np.float32]
@@ -135,7 +134,7 @@ class Tiling:
         def measure(row: int, column: int) -> None:
             box = self.box(row, column)
             transform = self.transform(self.typical_taper, row, column)
-            spectrum = transform.forward(frames[box] - reference[box[1:]])
+            spectrum = transform.forward(_difference(frames[box], reference[box[1:]]))
             sums[row, column] = _band_powers(spectrum, self.widths, self.index)
 
         self.each_tile(measure)
@@ -167,7 +166,7 @@ class Tiling:
             transform = self.transform(time_taper, row, column)
             transform = transform.part(np.repeat(bands, self.widths), n_rows, n_columns)
             box = self.box(row, column)
-            spectrum = transform.forward(frames[box] - reference[box[1:]])
+            spectrum = transform.forward(_difference(frames[box], reference[box[1:]]))
             power = _band_powers(spectrum, widths, index)
             too_much = (in_time * self.number * excess[row, column])[bands, : power.shape[1]]
             shares = np.clip(too_much / np.maximum(power, 1e-30), 0, 1).astype(np.float32)
@@ -195,19 +194,33 @@ class _Transform:
         return _Transform(self.time[frequencies], self.rows[:n_rows], self.columns[:n_columns])
 
     def forward(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Coefficients of a box (n, rows, columns)."""
-        n_frames, n_rows, n_columns = values.shape
-        images: NDArray[Any] = self.time @ values.reshape(n_frames, -1)
-        images = images.reshape(-1, n_columns) @ self.columns.T
-        spectrum: NDArray[np.float32] = self.rows @ images.reshape(-1, n_rows, len(self.columns))
-        return spectrum
+        """Coefficients of a box (n, rows, columns), in this thread's scratch."""
+        n, (n_rows, n_columns) = len(self.time), values.shape[1:]
+        images = _product("images", self.time, values.reshape(len(values), -1))
+        across = _product("across", images.reshape(-1, n_columns), self.columns.T)
+        return _product("spectrum", self.rows, across.reshape(n, n_rows, -1))
 
     def backward(self, spectrum: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A box from its coefficients, tapered."""
-        images: NDArray[Any] = self.rows.T @ spectrum
-        images = images.reshape(-1, len(self.columns)) @ self.columns
-        values: NDArray[np.float32] = self.time.T @ images.reshape(len(self.time), -1)
+        """A box from its coefficients, tapered, in this thread's scratch."""
+        n, _, n_columns = spectrum.shape
+        across = _product("across", self.rows.T, spectrum)
+        images = _product("images", across.reshape(-1, n_columns), self.columns)
+        values = _product("values", self.time.T, images.reshape(n, -1))
         return values.reshape(-1, self.rows.shape[1], self.columns.shape[1])
+
+
+def _difference(frames: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Frames minus an image, in this thread's scratch."""
+    return np.subtract(frames, reference, out=plain_scratch("values", frames.shape))
+
+
+def _product(
+    name: str, left: NDArray[np.float32], right: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """A matrix product, or one for each image of the right, in this thread's scratch."""
+    shape = (*right.shape[:-2], len(left), right.shape[-1])
+    product: NDArray[np.float32] = np.matmul(left, right, out=plain_scratch(name, shape))
+    return product
 
 
 def _parts(spectrum: NDArray[np.float32], widths: NDArray[np.intp]) -> list[NDArray[np.float32]]:

@@ -5,6 +5,7 @@ BLAS is held to one thread meanwhile: its own threads would fight with these.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["few_frames", "one_blas_thread", "over_items", "over_pixels", "scratch"]
+__all__ = [
+    "few_frames",
+    "one_blas_thread",
+    "over_items",
+    "over_pixels",
+    "over_rows",
+    "plain_scratch",
+    "scratch",
+]
 
 Item = TypeVar("Item")
 
@@ -46,17 +55,26 @@ def over_pixels(
 
 def over_items(function: Callable[[Item], None], items: Iterable[Item]) -> None:
     """Call ``function`` on each item."""
+    waiting = iter(list(items))
+
+    def work(_: int) -> None:
+        for item in waiting:
+            function(item)
+
     with one_blas_thread():
-        for _ in _pool().map(function, items):
+        for _ in _pool().map(work, range(_n_threads())):
             pass
 
 
-def few_frames(n_pixels: int) -> int:
-    """How many frames to work on at a time, so that intermediate arrays stay below 16 MB.
+def over_rows(function: Callable[[int], None], n_rows: int) -> None:
+    """Call ``function`` on ``range(n_rows)``, never on rows less than three apart at once."""
+    for first in range(3):
+        over_items(function, range(first, n_rows, 3))
 
-    Larger ones are given back to the system each time, and fresh memory is slow to touch.
-    """
-    return min(64, max(4, (1 << 22) // n_pixels))
+
+def few_frames(n_pixels: int) -> int:
+    """How many frames to work on at a time: some 32 MB of them, but enough for a product."""
+    return min(64, max(8, (1 << 23) // n_pixels))
 
 
 def scratch(name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -66,13 +84,17 @@ def scratch(name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
     push each other out of the cache.
     """
     n_rows, n_columns = shape
-    pitch = n_columns + _CACHE_LINE
-    n_values = n_rows * pitch
+    return plain_scratch(name, (n_rows, n_columns + _CACHE_LINE))[:, :n_columns]
+
+
+def plain_scratch(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The same, contiguous."""
+    n_values = math.prod(shape)
     buffer: NDArray[np.float32] | None = getattr(_local, name, None)
     if buffer is None or buffer.size < n_values:
         buffer = np.empty(n_values, np.float32)
         setattr(_local, name, buffer)
-    return buffer[:n_values].reshape(n_rows, pitch)[:, :n_columns]
+    return buffer[:n_values].reshape(shape)
 
 
 @cache

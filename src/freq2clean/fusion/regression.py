@@ -8,6 +8,7 @@ t - 1, t + 1 and t + 2. What is fitted is then predicted from the frame itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.stats import chi2
 from freq2clean.fusion.components import Components
 from freq2clean.fusion.missing import missing_rows, zero_where_unknown
 from freq2clean.fusion.noise import NoiseMoments, PhotonTransfer
-from freq2clean.fusion.parallel import few_frames, over_items
+from freq2clean.fusion.parallel import few_frames, over_items, over_rows, plain_scratch
 from freq2clean.fusion.patches import PatchGrid
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.scale import Scale
@@ -29,11 +30,12 @@ __all__ = ["CourseMoments", "Detail", "fit_detail"]
 _LAGS = (-2, -1, 1, 2)
 _REACH = max(_LAGS)
 _CHANCE = 1e-3
+_FRAMES_PER_TASK = 4
 
 
 @dataclass(eq=False)
-class _RowMoments:
-    """Sums over the frames of a window for one row of patches; courses have a leading 1."""
+class _GroupMoments:
+    """Sums over the frames of a window for a group of patches; courses have a leading 1."""
 
     squares: NDArray[np.float64]
     noise: NDArray[np.float64]
@@ -41,10 +43,9 @@ class _RowMoments:
     basis: NDArray[np.float64]
     own_squares: NDArray[np.float64]
     own_products: NDArray[np.float64]
-    tail: NDArray[np.float32]
 
     @classmethod
-    def empty(cls, n_patches: int, n_courses: int, n_pixels: int, n_bins: int) -> _RowMoments:
+    def empty(cls, n_patches: int, n_courses: int, n_pixels: int, n_bins: int) -> _GroupMoments:
         square = (n_patches, n_courses, n_courses)
         return cls(
             np.zeros(square),
@@ -53,7 +54,6 @@ class _RowMoments:
             np.zeros((n_patches, n_courses, n_bins)),
             np.zeros(square),
             np.zeros(square),
-            np.zeros((n_patches, 0, n_courses), np.float32),
         )
 
 
@@ -83,89 +83,128 @@ class CourseMoments:
         self._noise = noise
         grid = components.grid
         n_pixels = grid.size[0] * grid.size[1]
-        self.rows = [
-            _RowMoments.empty(len(loadings), loadings.shape[2] + 1, n_pixels, len(basis))
+        self.groups = [
+            _GroupMoments.empty(len(loadings), loadings.shape[2] + 1, n_pixels, len(basis))
             for loadings in components.loadings
         ]
-        self._waiting = np.zeros((0, *grid.padded), np.float32)
+        self._brightness = [self._brightness_of(index) for index in range(len(self.groups))]
+        self._kept: _Kept | None = None
 
     def add(self, start: int, raw: NDArray[Any], denoised: NDArray[Any], scale: Scale) -> None:
         """Add frames ``start`` onward, (n, Y, X); those outside the window do not count.
 
-        Frames come in order. The last two wait for those that follow.
+        Frames come in order. They are kept until there are enough to be worked on at once.
         """
-        begin, end = max(start, self.window.start), min(start + len(raw), self.window.stop)
-        step = few_frames(raw[0].size)
-        for first in range(begin, end, step):
-            part = slice(first - start, min(first + step, end) - start)
-            self._add(first, raw[part], scale.apply(denoised[part]))
+        first, end = max(start, self.window.start), min(start + len(raw), self.window.stop)
+        if self._kept is None:
+            self._kept = _Kept(self.components, self.window.start)
+        while first < end:
+            last = min(first + self._kept.room, end)
+            part = slice(first - start, last - start)
+            self._kept.take(raw[part], scale.apply(denoised[part]))
+            first = last
+            if not self._kept.room or last == self.window.stop:
+                self._work_off(self._kept)
 
-    def _add(self, first: int, raw: NDArray[Any], level: NDArray[np.float32]) -> None:
-        last = first + len(raw)
-        residual = _residual(raw, level)
-        residual = np.concatenate([self._waiting, self.components.grid.pad(residual)])
-        deviations = self.components.deviations(level)
-        done = first - len(self._waiting)
-        ready = last if last == self.window.stop else max(done, last - _REACH)
+    def _work_off(self, kept: _Kept) -> None:
+        """Add the frames that are kept, but for the last two: these wait for those that follow."""
+        ready = kept.stop if kept.stop == self.window.stop else kept.stop - _REACH
+        frames = np.arange(kept.done, ready)
+        near = np.clip(frames[:, None] + _LAGS, self.window.start, self.window.stop - 1)
+        averaging = np.zeros((len(frames), kept.stop - kept.start), np.float32)
+        which = np.arange(len(frames))[:, None], near - kept.start
+        np.add.at(averaging, which, np.float32(1 / len(_LAGS)))
+        inside = slice(kept.done - kept.start, ready - kept.start)
+        residual, cells = kept.residual[inside], kept.cells[: averaging.shape[1]]
+        bins = self._basis[:, frames - self.window.start].T
 
-        def add_row(row: int) -> None:
-            if len(self.components.columns[row]):
-                courses = self._courses(deviations, row, last)
-                self._add_row(row, courses, residual, done, ready, last)
+        def add_group(index: int) -> None:
+            n_patches = len(self.groups[index].squares)
+            courses = self.components.courses(cells, index)
+            own = _per_patch(courses[inside], n_patches)
+            others = _per_patch(averaging @ courses, n_patches)
+            self._add_group(index, own, others, residual, bins)
 
-        self.components.grid.each_row(add_row)
-        self._waiting = residual[ready - done :].copy()
+        over_items(add_group, range(len(self.groups)))
+        kept.drop(ready)
 
-    def _courses(self, deviations: NDArray[np.float32], row: int, last: int) -> NDArray[np.float32]:
-        """A 1, then the courses, of the frames seen last: (patches, m, 1 + K), up to ``last``."""
-        courses = self.components.courses(deviations, row)
-        ones = np.ones((*courses.shape[:2], 1), np.float32)
-        moments = self.rows[row]
-        seen = np.concatenate([moments.tail, np.concatenate([ones, courses], axis=2)], axis=1)
-        moments.tail = seen[:, -2 * _REACH :].copy()
-        return seen
-
-    def _add_row(
+    def _add_group(
         self,
-        row: int,
-        courses: NDArray[np.float32],
+        index: int,
+        own: NDArray[np.float32],
+        others: NDArray[np.float32],
         residual: NDArray[np.float32],
-        done: int,
-        ready: int,
-        last: int,
+        bins: NDArray[np.float32],
     ) -> None:
-        """Add frames ``done`` to ``ready``; ``courses`` end with frame ``last``."""
-        moments, frames = self.rows[row], np.arange(done, ready)
-        oldest = last - courses.shape[1]
-        own = courses[:, frames - oldest]
-        others = np.zeros_like(own)
-        for lag in _LAGS:
-            near = np.clip(frames + lag, self.window.start, self.window.stop - 1)
-            others += courses[:, near - oldest]
-        others /= np.float32(len(_LAGS))
-        values = self.components.grid.strip(
-            residual[: ready - done], row, self.components.columns[row]
-        )
-        bins = self._basis[:, done - self.window.start : ready - self.window.start].T
-        turned, own_turned = others.transpose(0, 2, 1), own.transpose(0, 2, 1)
+        moments, pixels = self.groups[index], self.components.groups[index].pixels
+        own_turned, turned = (x.transpose(0, 2, 1) for x in (own, others))
+        n_patches, n_courses, n_frames = turned.shape
+        products = turned.reshape(-1, n_frames) @ pixels.cut(residual)
         moments.squares += turned @ others
-        moments.noise += turned @ (others * self._variance(row, own)[:, :, None])
-        moments.residual += turned @ values
+        moments.noise += turned @ (others * self._variance(index, own))
+        moments.residual += pixels.gather(products.reshape(n_patches, n_courses, -1))
         moments.basis += turned @ bins
         moments.own_squares += own_turned @ own
         moments.own_products += own_turned @ others
 
-    def _variance(self, row: int, courses: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Noise variance of an average pixel of each patch and frame, (patches, n)."""
-        components = self.components
-        grid, columns = components.grid, components.columns[row]
-        level = grid.strip(components.reference[None], row, columns).mean(axis=2)
-        share = components.loadings[row].sum(axis=1, keepdims=True) / (grid.cell * grid.n_cells)
-        brightness = level + (courses[:, :, 1:] @ share.transpose(0, 2, 1))[:, :, 0]
-        variance: NDArray[Any] = self._noise.gain * brightness + self._noise.offset
-        floor = 0.1 * (self._noise.gain * level + self._noise.offset)
-        variance = np.maximum(variance, np.maximum(floor, 1e-12))
-        return variance.astype(np.float32, copy=False)
+    def _variance(self, index: int, own: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Noise variance of an average pixel of each patch and frame, (patches, n, 1)."""
+        level = self._brightness[index][:, :1]
+        floor = np.maximum(0.1 * (self._noise.gain * level + self._noise.offset), 1e-12)
+        variance = self._noise.gain * (own @ self._brightness[index]) + self._noise.offset
+        above: NDArray[np.float32] = np.maximum(variance, floor, dtype=np.float32)
+        return above
+
+    def _brightness_of(self, index: int) -> NDArray[np.float32]:
+        """What a 1 and each course give an average pixel of each patch, (patches, 1 + K, 1)."""
+        components, grid = self.components, self.components.grid
+        patches = components.groups[index].pixels.patches(components.reference[None])
+        share = components.loadings[index].sum(axis=1) / (grid.cell * grid.n_cells)
+        return np.concatenate([patches.mean(axis=2), share], axis=1)[:, :, None]
+
+
+class _Kept:
+    """Frames that wait to be worked on: the residual, and the denoised recording in cells."""
+
+    def __init__(self, components: Components, start: int) -> None:
+        grid = components.grid
+        n_frames = few_frames(grid.shape[0] * grid.shape[1]) + 2 * _REACH
+        self._components = components
+        self.residual = np.empty((n_frames, *grid.padded), np.float32)
+        self.cells = np.empty((n_frames, *(n // grid.cell for n in grid.padded)), np.float32)
+        self.start = self.done = self.stop = start
+
+    @property
+    def room(self) -> int:
+        """How many frames more can be taken."""
+        return len(self.residual) - (self.stop - self.start)
+
+    def take(self, raw: NDArray[Any], level: NDArray[np.float32]) -> None:
+        """Take the next frames."""
+        new = slice(self.stop - self.start, self.stop - self.start + len(raw))
+        residual = self.residual[new]
+
+        def subtract(first: int) -> None:
+            some = slice(first, first + _FRAMES_PER_TASK)
+            self._components.grid.fill(residual[some], _residual(raw[some], level[some]))
+
+        over_items(subtract, range(0, len(raw), _FRAMES_PER_TASK))
+        self.cells[new] = self._components.deviations(level)
+        self.stop += len(raw)
+
+    def drop(self, done: int) -> None:
+        """Forget what is needed only for frames before ``done``."""
+        first = max(self.start, done - _REACH)
+        for buffer in (self.residual, self.cells):
+            buffer[: self.stop - first] = buffer[first - self.start : self.stop - self.start].copy()
+        self.start, self.done = first, done
+
+
+def _per_patch(courses: NDArray[np.float32], n_patches: int) -> NDArray[np.float32]:
+    """A 1, then the courses, of each patch, (patches, n, 1 + K), from (n, patches * K)."""
+    n_frames = len(courses)
+    parts = courses.reshape(n_frames, n_patches, -1).transpose(1, 0, 2)
+    return np.concatenate([np.ones((n_patches, n_frames, 1), np.float32), parts], axis=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +215,8 @@ class Detail:
     ----------
     window : Window
     components : Components
-    images : list of ndarray, (patches, 1 + K, pixels of a patch), float32
-        For each row of patches: what a constant and each course add, tapered.
+    images : list of ndarray, (1 + patches * K, pixels), float32
+        For each group of patches, in its box: what a constant and each course add, tapered.
     """
 
     window: Window
@@ -187,34 +226,34 @@ class Detail:
     def add_to(self, start: int, level: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Add to ``out`` what the denoised frames ``start`` onward say; all (n, Y, X)."""
         first, last = max(start, self.window.start), min(start + len(level), self.window.stop)
-        if first >= last:
-            return
-        step = few_frames(level[0].size)
-
-        def add_frames(first: int) -> None:
-            part = slice(first - start, min(first + step, last) - start)
-            self._add_frames(first, level[part], out[part])
-
-        over_items(add_frames, range(first, last, step))
+        step = few_frames(self.components.reference.size)
+        for begin in range(first, last, step):
+            part = slice(begin - start, min(begin + step, last) - start)
+            self._add_frames(begin, level[part], out[part])
 
     def _add_frames(self, start: int, level: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        grid = self.components.grid
-        deviations = self.components.deviations(level)
+        cells = self.components.deviations(level)
         begin = start - self.window.start
         taper = self.window.taper[begin : begin + len(level)].astype(np.float32)[:, None]
-        height, width = grid.size
-        for row, (first_row, columns) in enumerate(
-            zip(grid.starts[0], self.components.columns, strict=True)
-        ):
-            if not len(columns):
-                continue
-            courses = self.components.courses(deviations, row)
-            images = self.images[row]
-            added = (courses * taper) @ images[:, 1:] + taper * images[:, :1]
-            added = added.reshape(len(columns), len(level), height, width)
-            for values, first_column in zip(added, grid.starts[1][columns], strict=True):
-                target = out[:, first_row : first_row + height, first_column : first_column + width]
-                target += values[:, : target.shape[1], : target.shape[2]]
+
+        def add_row(row: int) -> None:
+            for index in self._rows[row]:
+                courses = self.components.courses(cells, index)
+                courses = np.concatenate([taper, taper * courses], axis=1)
+                pixels = self.components.groups[index].pixels
+                added = (courses @ self.images[index]).reshape(len(level), *pixels.size)
+                target = out[pixels.slices]
+                target += added[:, : target.shape[1], : target.shape[2]]
+
+        over_rows(add_row, len(self._rows))
+
+    @cached_property
+    def _rows(self) -> list[list[int]]:
+        """Which groups lie in each row of patches."""
+        rows: list[list[int]] = [[] for _ in self.components.grid.starts[0]]
+        for index, group in enumerate(self.components.groups):
+            rows[group.row].append(index)
+        return rows
 
 
 def fit_detail(
@@ -242,35 +281,34 @@ def fit_detail(
     shrinker = _Shrinker(grid, noise)
     tapers = grid.tapers()
     padded = grid.pad(corrected)
-    images: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(moments.rows)
-    errors = np.zeros((len(moments.rows), 2))
+    groups = moments.components.groups
+    images: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(groups)
+    errors = np.zeros((len(groups), 2))
 
-    def fit_row(row: int) -> None:
-        columns = moments.components.columns[row]
-        if not len(columns):
-            return
-        taper = tapers[row, columns].reshape(len(columns), 1, -1)
-        done = grid.strip(padded, row, columns)
-        fitted, before, after = _fit(moments.rows[row], done, shrinker)
-        images[row] = (fitted * taper).astype(np.float32)
+    def fit_group(index: int) -> None:
+        group = groups[index]
+        taper = tapers[group.row, group.columns].reshape(len(group.columns), 1, -1)
+        fitted, before, after = _fit(moments.groups[index], group.pixels.patches(padded), shrinker)
+        constant, rest = (group.pixels.spread(x * taper) for x in np.split(fitted, [1], axis=1))
+        images[index] = np.concatenate([constant.sum(axis=0, keepdims=True), rest])
         share = taper.mean(axis=(1, 2))
-        errors[row] = (before * share).sum(), (after * share).sum()
+        errors[index] = (before * share).sum(), (after * share).sum()
 
-    grid.each_row(fit_row)
+    over_items(fit_group, range(len(groups)))
     before, after = errors.sum(axis=0)
     return Detail(moments.window, moments.components, images), (float(before), float(after))
 
 
 def _fit(
-    row: _RowMoments, done: NDArray[np.float32], shrinker: _Shrinker
+    moments: _GroupMoments, done: NDArray[np.float32], shrinker: _Shrinker
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Images (patches, 1 + K, pixels), and squared errors per patch before and after."""
-    n_frames = row.squares[:, :1, :1]
-    mean = row.squares[:, 1:, :1] / n_frames
-    residual = row.residual - row.basis @ done
+    n_frames = moments.squares[:, :1, :1]
+    mean = moments.squares[:, 1:, :1] / n_frames
+    residual = moments.residual - moments.basis @ done
     residual = residual[:, 1:] - mean * residual[:, :1]
-    squares = _centered(row.squares, mean, mean)
-    noise = _centered(row.noise, mean, mean)
+    squares = _centered(moments.squares, mean, mean)
+    noise = _centered(moments.noise, mean, mean)
     _fill_absent(squares, noise)
     inverse = np.linalg.inv(squares)
     fitted = inverse @ residual
@@ -280,9 +318,9 @@ def _fit(
     energies, turn = np.linalg.eigh(mix.transpose(0, 2, 1) @ squares @ mix)
     mix = mix @ turn
     shrunk, before, after = shrinker(np.linalg.solve(mix, fitted))
-    own_mean = row.own_squares[:, 1:, :1] / n_frames
-    own_squares = _centered(row.own_squares, own_mean, own_mean)
-    products = _centered(row.own_products, own_mean, mean)
+    own_mean = moments.own_squares[:, 1:, :1] / n_frames
+    own_squares = _centered(moments.own_squares, own_mean, own_mean)
+    products = _centered(moments.own_products, own_mean, mean)
     _fill_absent(own_squares, products)
     predicted = np.linalg.solve(own_squares, products @ (mix @ shrunk))
     constant = -own_mean.transpose(0, 2, 1) @ predicted
@@ -340,8 +378,9 @@ class _Shrinker:
 
 
 def _residual(raw: NDArray[Any], level: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raw minus denoised; 0 where either was not measured."""
+    """Raw minus denoised, in this thread's scratch; 0 where either was not measured."""
+    residual = plain_scratch("residual of frames", raw.shape)
     with np.errstate(invalid="ignore"):
-        residual = np.subtract(raw, level, dtype=np.float32)
+        np.subtract(raw, level, out=residual, dtype=np.float32)
     residual[missing_rows(raw)] = 0
     return zero_where_unknown(residual)
