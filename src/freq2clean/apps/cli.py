@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freq2clean.apps import show
+from freq2clean.apps.study import study
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.errors import InputError
 from freq2clean.version import __version__
@@ -30,6 +31,7 @@ app = typer.Typer(
     epilog="Recordings are TIFF files (or a folder or glob of them), .zarr, .h5 and .npy; "
     "'file.h5::/path' and 'store.zarr/path' name an array inside.",
 )
+app.add_typer(study, name="study")
 
 
 Method = StrEnum("Method", ["wiener", "fft", "dct", "subspace"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     from freq2clean.inspection import Inspection
     from freq2clean.metrics import Scores
     from freq2clean.pipeline import DenoiseResult, FuseResult, RunResult, TrainResult
+    from freq2clean.studies import Verdict
 
-__all__ = ["demo", "denoising", "fusion", "inspection", "run", "scores", "simulation", "training"]
+__all__ = [
+    "demo",
+    "denoising",
+    "files",
+    "fusion",
+    "inspection",
+    "run",
+    "scores",
+    "simulation",
+    "table",
+    "training",
+    "verdicts",
+]
 
 _STYLES = {"problem": "bold red", "warning": "yellow", "info": "cyan"}
 
@@ -120,8 +133,34 @@ def demo(result: DemoResult) -> None:
     """The table, and where everything is."""
     out.print(f"A recording of {_size(result.shape)}, simulated, denoised, and fused:\n")
     scores(result.scores)
+    files(result.files)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Rows of a study."""
+    shown = Table(box=None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column.replace("_", " "))
+    for row in rows:
+        shown.add_row(*(_cell(row[column]) for column in columns))
+    out.print(shown)
+
+
+def verdicts(found: Sequence[Verdict]) -> None:
+    """Whether a short training with fusion beats the longest without, by method."""
+    for verdict in found:
+        out.print(
+            f"{verdict.method}: patch_t = {verdict.short_patch_t} against {verdict.long_patch_t} "
+            f"denoised only, trained {verdict.times_faster:.1f} times as fast: "
+            f"{verdict.psnr_gain_db:+.2f} dB, {verdict.ssim3d_gain:+.3f} SSIM3D: "
+            + ("better" if verdict.holds else "not better by both")
+        )
+
+
+def files(paths: Mapping[str, Path]) -> None:
+    """Where everything is."""
     out.print()
-    for what, path in result.files.items():
+    for what, path in paths.items():
         out.print(f"{what + ':':<14}{path}", markup=False)
 
 
@@ -139,6 +178,12 @@ def _learned(findings: Mapping[str, Any]) -> None:
         out.print(f"  loss: {last['loss']:.4g}")
     for note in findings.get("notes", []):
         out.print(f"  {note}", markup=False)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _size(shape: Any) -> str:

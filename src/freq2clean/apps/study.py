@@ -1,0 +1,211 @@
+"""``freq2clean study``: the study's claims, measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from freq2clean.apps import show
+from freq2clean.apps.terminal import print_json, progress_bar
+from freq2clean.errors import InputError
+
+__all__ = ["study"]
+
+study = typer.Typer(
+    no_args_is_help=True,
+    help="Measure the study's claims again: tables, figures, and what came of them.\n\n"
+    "Every step is kept in the folder: stopped in between, the same command goes on, and what is "
+    "there is not done again.",
+)
+
+_Number = TypeVar("_Number", int, float)
+
+Preset = StrEnum("Preset", ["tiny", "small", "middle", "paper", "noise2noise", "noise2void"])
+
+Folder = Annotated[Path, typer.Option("--output", "-o", help="The folder, made if need be.")]
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the simulation and of trainings.")]
+Clean = Annotated[
+    str | None, typer.Option("--recording", metavar="CLEAN", help="Your recording without noise.")
+]
+Noisy = Annotated[str | None, typer.Option(help="The same recording with noise.")]
+Denoised = Annotated[str | None, typer.Option(help="The same recording, denoised.")]
+Drift = Annotated[float, typer.Option(help="Of the second simulated recording, in pixels.")]
+Frames = Annotated[int, typer.Option(min=44, help="Of the simulated recordings.")]
+Side = Annotated[int, typer.Option(min=11, help="Rows and columns of them.")]
+
+
+@study.command("patch-t")
+def patch_t(
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="tiny: seconds, to see that it works; small: half an hour of two cores; middle: "
+            "for a GPU; paper: the study's own; noise2noise and noise2void: as small, by those."
+        ),
+    ] = Preset.small,
+    output: Folder = Path("study-patch-t"),
+    recording: Clean = None,
+    noisy: Noisy = None,
+    lengths: Annotated[
+        str | None, typer.Option("--patch-t", help="Instead of the preset's: 15,30,75 or so.")
+    ] = None,
+    seed: Seed = 0,
+    device: Annotated[
+        str | None, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Does fusion replace training? Train on short and on long patches, fuse, compare.
+
+    Example: `freq2clean study patch-t --preset small -o study`
+
+    The study's claim is that a network trained with patch_t = 30 and fused beats one that was
+    trained five times longer, with patch_t = 300. With `--preset paper --recording CLEAN --noisy
+    NOISY` its own recording and settings are used.
+    """
+    from freq2clean.report.figures import check_installed
+    from freq2clean.report.study import draw_gains, draw_training_time
+    from freq2clean.studies import COLUMNS, study_patch_t, verdicts, write_table
+
+    check_installed()
+    if (recording is None) != (noisy is None):
+        raise InputError("one of --recording and --noisy is given; give both, or none")
+    with progress_bar("training") as progress:
+        rows = study_patch_t(
+            output,
+            preset=str(preset),
+            patch_t=_numbers(lengths, "--patch-t", int),
+            truth=recording,
+            raw=noisy,
+            seed=seed,
+            device=device,
+            progress=progress,
+        )
+    found = verdicts(rows)
+    files = {
+        "table": write_table(output / "patch-t.csv", COLUMNS, rows),
+        "figure": draw_gains(rows, output / "patch-t.png"),
+        "time": draw_training_time(rows, output / "training-time.png"),
+    }
+    if json:
+        claims = [verdict.as_dict() for verdict in found]
+        print_json({"rows": rows, "verdicts": claims, "files": _texts(files)})
+    else:
+        show.table(rows, ("patch_t", "method", "psnr_db", "ssim3d", "training_seconds"))
+        show.verdicts(found)
+        show.files(files)
+
+
+@study.command()
+def window(
+    output: Folder = Path("study-window"),
+    recording: Clean = None,
+    noisy: Noisy = None,
+    denoised: Denoised = None,
+    windows: Annotated[
+        str | None, typer.Option(help="Frames, instead of 100 to 3000: 300,1000,3000 or so.")
+    ] = None,
+    frames: Frames = 3000,
+    size: Side = 96,
+    drift_px: Drift = 4.0,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """How long should the study's windows be? Where the recording stands still, and drifts.
+
+    Example: `freq2clean study window -o study`
+
+    The study's fusion for every window length, with wiener and subspace as lines across. Without
+    recordings of yours, two are simulated, and a denoiser is imitated.
+    """
+    values = _numbers(windows, "--windows", int)
+    _parameter(
+        "window", output, (recording, noisy, denoised), values, (frames, size, size),
+        drift_px=drift_px, seed=seed, json=json,
+    )  # fmt: skip
+
+
+@study.command()
+def alpha(
+    output: Folder = Path("study-alpha"),
+    recording: Clean = None,
+    noisy: Noisy = None,
+    denoised: Denoised = None,
+    alphas: Annotated[
+        str | None, typer.Option(help="Instead of 0 to 1 in tenths: 0.5,0.85,1 or so.")
+    ] = None,
+    frames: Frames = 3000,
+    size: Side = 96,
+    drift_px: Drift = 4.0,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """How much of the raw mean image should the study's fusion take?
+
+    Example: `freq2clean study alpha -o study`
+
+    The study's fusion for every alpha, with wiener and subspace as lines across. Without
+    recordings of yours, two are simulated, and a denoiser is imitated.
+    """
+    _parameter(
+        "alpha", output, (recording, noisy, denoised), _numbers(alphas, "--alphas", float),
+        (frames, size, size), drift_px=drift_px, seed=seed, json=json,
+    )  # fmt: skip
+
+
+def _parameter(
+    name: Any,
+    output: Path,
+    recordings: tuple[str | None, str | None, str | None],
+    values: Sequence[float],
+    shape: tuple[int, int, int],
+    *,
+    drift_px: float,
+    seed: int,
+    json: bool,
+) -> None:
+    from freq2clean.report.figures import check_installed
+    from freq2clean.report.study import draw_sweep
+    from freq2clean.studies import columns_of, study_parameter, write_table
+
+    check_installed()
+    truth, raw, denoised = recordings
+    with progress_bar("fusing and scoring") as progress:
+        rows = study_parameter(
+            output,
+            name,
+            values=values,
+            truth=truth,
+            raw=raw,
+            denoised=denoised,
+            shape=shape,
+            drift_px=drift_px,
+            seed=seed,
+            progress=progress,
+        )
+    files = {
+        "table": write_table(output / f"{name}.csv", columns_of(name), rows),
+        "figure": draw_sweep(rows, name, output / f"{name}.png"),
+    }
+    if json:
+        print_json({"rows": rows, "files": _texts(files)})
+    else:
+        show.table(rows, ("recording", "method", name, "psnr_db", "ssim3d"))
+        show.files(files)
+
+
+def _texts(files: Mapping[str, Path]) -> dict[str, str]:
+    return {what: str(path) for what, path in files.items()}
+
+
+def _numbers(text: str | None, option: str, kind: Callable[[str], _Number]) -> list[_Number]:
+    try:
+        return [kind(part) for part in text.split(",")] if text is not None else []
+    except ValueError as error:
+        what = "whole numbers" if kind is int else "numbers"
+        raise InputError(f"{option} = {text!r}; give {what} with commas between") from error

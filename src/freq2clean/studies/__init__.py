@@ -1,0 +1,19 @@
+"""Studies that can be repeated: what fusion gains over training, over windows and weights."""
+
+from freq2clean.studies.presets import PRESETS
+from freq2clean.studies.sweeps import ALPHAS, WINDOWS, columns_of, study_parameter
+from freq2clean.studies.table import write_table
+from freq2clean.studies.training_length import COLUMNS, Verdict, study_patch_t, verdicts
+
+__all__ = [
+    "ALPHAS",
+    "COLUMNS",
+    "PRESETS",
+    "WINDOWS",
+    "Verdict",
+    "columns_of",
+    "study_parameter",
+    "study_patch_t",
+    "verdicts",
+    "write_table",
+]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from freq2clean.denoisers import DENOISERS, Gaussian
+from freq2clean.errors import InputError
+from freq2clean.studies import PRESETS, study_patch_t, verdicts
+from freq2clean.studies.steps import SCORES
+
+SCORING = ("psnr_db", "psnr_active_db", "ssim3d", "patch_t", "method")
+
+
+class StoppedError(Exception):
+    pass
+
+
+def scores(rows):
+    return [tuple(row[name] for name in SCORING) for row in rows]
+
+
+def stop_after_the_first_epoch(folder):
+    """Progress that fails as soon as a training has left a model."""
+
+    def report(done, total):
+        if any(not (p.parent / "stage.json").exists() for p in folder.rglob("model.pth")):
+            raise StoppedError
+
+    return report
+
+
+def test_a_stopped_training_goes_on_after_its_last_epoch(tmp_path):
+    from freq2clean.denoisers.deepcad.checkpoint import read_checkpoint
+
+    folder, whole = tmp_path / "stopped", tmp_path / "whole"
+    with pytest.raises(StoppedError):
+        study_patch_t(
+            folder, preset="tiny", patch_t=[8], progress=stop_after_the_first_epoch(folder)
+        )
+    (model,) = folder.rglob("model.pth")
+    before = read_checkpoint(model).history
+    rows = study_patch_t(folder, preset="tiny", patch_t=[8])
+    record = json.loads((model.parent / "stage.json").read_text())["result"]
+    after = record["findings"]["history"]
+    assert len(before) == 1
+    assert len(after) == 2
+    assert after[0] == before[0]
+    assert record["seconds"] == sum(epoch["seconds"] for epoch in after)
+    assert scores(rows) == scores(study_patch_t(whole, preset="tiny", patch_t=[8]))
+
+
+def test_a_denoiser_without_patch_t_is_trained_once(tmp_path, monkeypatch):
+    monkeypatch.setitem(DENOISERS, "noise2void", Gaussian)
+    monkeypatch.setitem(PRESETS, "noise2void", replace(PRESETS["noise2void"], shape=(60, 24, 24)))
+    rows = study_patch_t(tmp_path, preset="noise2void", seed=3)
+    assert [row["method"] for row in rows] == ["denoised", "fft", "dct", "wiener", "subspace"]
+    assert {(row["denoiser"], row["patch_t"], row["seed"]) for row in rows} == {
+        ("noise2void", None, 3)
+    }
+    assert verdicts(rows) == []
+    (model,) = tmp_path.rglob("model.pth")
+    (model.parent / "stage.json").unlink()
+    again = study_patch_t(tmp_path, preset="noise2void", seed=3)
+    assert scores(again) == scores(rows)
+    with pytest.raises(InputError, match="has none"):
+        study_patch_t(tmp_path, preset="noise2void", patch_t=[8])
+
+
+def row(patch_t, method, psnr_db, ssim3d, seconds):
+    values = dict.fromkeys(SCORES, 0.0) | {"psnr_db": psnr_db, "ssim3d": ssim3d}
+    return {"patch_t": patch_t, "method": method, "training_seconds": seconds, **values}
+
+
+def test_the_second_shortest_fused_is_set_beside_the_longest_denoised():
+    rows = [
+        row(15, "denoised", 20.0, 0.5, 1.0), row(15, "fft", 99.0, 0.9, 1.0),
+        row(30, "denoised", 21.0, 0.5, 2.0), row(30, "fft", 24.0, 0.7, 2.0),
+        row(300, "denoised", 23.0, 0.6, 10.0), row(300, "fft", 26.0, 0.8, 10.0),
+    ]  # fmt: skip
+    denoised, fft = verdicts(rows)
+    assert (denoised.method, denoised.holds) == ("denoised", False)
+    assert (fft.method, fft.short_patch_t, fft.long_patch_t, fft.holds) == ("fft", 30, 300, True)
+    assert fft.psnr_gain_db == pytest.approx(1)
+    assert fft.ssim3d_gain == pytest.approx(0.1)
+    assert fft.times_faster == 5
+    rows[3]["ssim3d"] = 0.6
+    assert not verdicts(rows)[1].holds
+    assert verdicts(rows[:2]) == []
