@@ -123,6 +123,12 @@ def test_training_and_denoising_at_once(succeeds, folder):
         np.testing.assert_allclose(np.load(folder / f"{name}.npy"), expected, rtol=1e-5)
 
 
+def test_two_acquisitions(succeeds):
+    words = f"train raw.tif raw.tif -o new.pth --model noise2noise {TINY} --json"
+    assert json.loads(succeeds(words))["recordings"] == ["raw.tif", "raw.tif"]
+    succeeds("run raw.tif -o out.npy --model noise2noise --checkpoint new.pth")
+
+
 def test_other_models_are_trained_too(succeeds, folder):
     assert "sigma t frames" in succeeds("train raw.tif -o widths.npz --model gaussian")
     succeeds("denoise raw.tif -o out.npy --checkpoint widths.npz")
@@ -208,6 +214,9 @@ REFUSED = {
     "denoise raw.tif -o o.tif --patch-t 30": "gaussian has no option patch_t",
     "run raw.tif -o o.tif --device abacus": "abacus",
     "run raw.tif -o o.tif --model gaussian --device cpu": "gaussian has no option device",
+    "denoise raw.tif -o o.tif --model noise2noise": "noise2noise needs a trained model",
+    "run raw.tif -o o.tif --model noise2noise --checkpoint model.pth": "holds a model of deepcad",
+    "train raw.tif raw.tif raw.tif -o m.pth --model noise2noise": "3 recordings are no pairs",
     "denoise raw.tif -o o.tif --command absent": 'as in "prog {input} {output}"',
     "denoise raw.tif -o o.tif --model command": 'as in "prog {input} {output}"',
     "run raw.tif -o o.tif --model pca --command x": "--command and --model pca are both given",

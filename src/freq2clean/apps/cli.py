@@ -38,7 +38,8 @@ Method = StrEnum("Method", ["wiener", "fft", "dct", "subspace"])
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
 Align = StrEnum("Align", ["start", "end", "center"])
 Compression = StrEnum("Compression", ["deflate", "zstd"])
-Model = StrEnum("Model", ["gaussian", "pca", "pretrained", "deepcad", "command"])
+Model = StrEnum("Model", ["gaussian", "pca", "pretrained", "deepcad", "noise2noise", "command"])
+_TRAINED = (Model.deepcad, Model.noise2noise)
 
 
 class RawMean(StrEnum):
@@ -89,7 +90,8 @@ _MODEL = typer.Option(
     "--model",
     help="gaussian: widths chosen from the data; pca: local, by patch; pretrained: a network that "
     "comes with freq2clean (needs the extra onnx or torch); deepcad: the network of DeepCAD-RT, "
-    "which has to be trained (needs the extra torch); command: see --command.",
+    "which has to be trained (needs the extra torch), and noise2noise the same, trained on pairs; "
+    "command: see --command.",
 )
 ModelName = Annotated[Model, _MODEL]
 BestModel = Annotated[Model | None, _MODEL]
@@ -115,11 +117,11 @@ Hz = Annotated[float | None, _of(_DCT, "The same, in hertz.")]
 Unit = Annotated[float | None, _of(_DCT, "Where the raw file does not say.")]
 _HALF_WIDTH = "Half-width of that edge, in indices."
 
-_DEEPCAD = "--model deepcad"
+_DEEPCAD = "--model deepcad and noise2noise"
 Device = Annotated[
     str | None,
     _of(
-        f"{_DEEPCAD} and pretrained",
+        "--model pretrained, deepcad and noise2noise",
         "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ...",
     ),
 ]
@@ -417,7 +419,12 @@ def denoise(
 
 @app.command()
 def train(
-    raws: Annotated[list[str], typer.Argument(metavar="RAW", help="Raw recordings.")],
+    raws: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RAW", help="Raw recordings; for noise2noise one, or two of each scene."
+        ),
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The model: a file, as in model.pth.")
     ],
@@ -442,6 +449,9 @@ def train(
 
     Then `freq2clean denoise raw.tif -o denoised.tif --model deepcad --checkpoint model.pth`, or
     `freq2clean run` with the same options.
+
+    noise2noise learns one acquisition of a scene from another, frame by frame, as in
+    `freq2clean train one.tif other.tif -o model.pth --model noise2noise`.
 
     Without options, patches are 150 frames of 150 x 150 pixels, 6000 in each of 10 epochs: work
     for a GPU. The model is written after every epoch; stopped in between, `--resume` goes on.
@@ -642,9 +652,9 @@ def _chosen(model: Model | None, command: str | None) -> Model | None:
 
 
 def _check_trained(model: Model | None, checkpoint: Path | None, *, train: bool = False) -> None:
-    if model is Model.deepcad and not (checkpoint or train):
+    if model in _TRAINED and not (checkpoint or train):
         raise InputError(
-            "deepcad needs a trained model: make one with freq2clean train, and give it with "
+            f"{model} needs a trained model: make one with freq2clean train, and give it with "
             "--checkpoint"
         )
     if train and checkpoint and checkpoint.exists():

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 DENOISERS: dict[str, type[Denoiser]] = {
-    kind.name: kind for kind in (Gaussian, PCA, Pretrained, DeepCAD, Command)
+    kind.name: kind for kind in (Gaussian, PCA, Pretrained, DeepCAD, Noise2Noise, Command)
 }
 
 

@@ -47,10 +47,10 @@ def train(
     Parameters
     ----------
     *raws : array-like (T, Y, X), path or Recording
-        One, or several for models that take them.
+        One, or several for models that take them; noise2noise takes two acquisitions of a scene.
     out : path
         The model, written anew after every epoch.
-    model : "deepcad", "gaussian" or "pca"
+    model : "deepcad", "noise2noise", "gaussian" or "pca"
     resume : bool
         Go on with what stands under ``out``.
     channel, plane

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from freq2clean.denoisers.deepcad.network import Network, network_of
+from freq2clean.denoisers.deepcad.network import network_of
 from freq2clean.errors import InputError
 from freq2clean.recordings.small_files import whole_file
 
 __all__ = ["Checkpoint", "load_plain", "read_checkpoint", "write_checkpoint"]
 
-_FORMAT = "freq2clean deepcad 1"
+_FORMAT = "freq2clean {kind} 1"
+_ANY_FORMAT = re.compile(_FORMAT.format(kind=r"(\w+)"))
 _PATCH_SIDES: tuple[str, ...] = "patch_t", "patch_y", "patch_x"
 _READ_ERRORS = (
     pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError,
@@ -31,7 +35,7 @@ class Checkpoint:
 
     Parameters
     ----------
-    network : Network
+    network : torch.nn.Module
     options : dict
         Of the denoiser, as far as they are known.
     unit_size : float or None
@@ -44,7 +48,7 @@ class Checkpoint:
         What it takes to go on: the states of the optimizer and of the loss's scale.
     """
 
-    network: Network
+    network: nn.Module
     options: dict[str, Any]
     unit_size: float | None = None
     history: list[dict[str, float]] = field(default_factory=list)
@@ -52,8 +56,8 @@ class Checkpoint:
     training: dict[str, Any] = field(default_factory=dict)
 
 
-def write_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
-    """Write all of it, or nothing.
+def write_checkpoint(checkpoint: Checkpoint, path: str | Path, *, kind: str = "deepcad") -> None:
+    """Write all of it, or nothing, as a model of this kind of denoiser.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def write_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
         If it cannot be written.
     """
     held = {
-        "format": _FORMAT,
+        "format": _FORMAT.format(kind=kind),
         "network": checkpoint.network.state_dict(),
         "options": checkpoint.options,
         "unit_size": checkpoint.unit_size,
@@ -95,10 +99,20 @@ def load_plain(path: Path) -> dict[str, Any]:
     return held
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(
+    path: Path, *, kind: str = "deepcad", network_of: Callable[..., nn.Module] = network_of
+) -> Checkpoint:
     """A checkpoint of ours or a ``.pth`` of the public package, with the yaml beside it.
 
     Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        The denoiser that it is to be a model of; the public package's are of deepcad.
+    network_of : callable
+        Gives the network that has some weights; ``name`` is what messages call them.
 
     Raises
     ------
@@ -106,7 +120,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         If the file is damaged, holds more than tensors and plain values, or another network.
     """
     held = load_plain(path)
-    if held.get("format") != _FORMAT:
+    found = _ANY_FORMAT.fullmatch(str(held.get("format")))
+    if found and found[1] != kind:
+        raise InputError(f"{path} holds a model of {found[1]}, and {kind} is asked for; name that")
+    if not found:
+        if kind != "deepcad":
+            raise InputError(f"{path} holds no model of {kind}; give one that was saved")
         network = network_of(held, name=str(path))
         parameters = _parameters_beside(path)
         options = {key: parameters[key] for key in _PATCH_SIDES if key in parameters}

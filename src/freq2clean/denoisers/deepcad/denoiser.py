@@ -11,7 +11,10 @@ from freq2clean.denoisers.contract import Denoiser, Frames, Model, Progress, Rea
 from freq2clean.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from freq2clean.denoisers.deepcad.checkpoint import Checkpoint
+    from freq2clean.denoisers.deepcad.training import Lesson
 
 __all__ = ["DeepCAD", "DeepCADModel"]
 
@@ -203,11 +206,31 @@ class DeepCAD(Denoiser):
         model.save(path)
         return model
 
+    def lesson(self) -> Lesson:
+        """What network is trained, and on what; other denoisers by networks have their own."""
+        from freq2clean.denoisers.deepcad.network import Network
+        from freq2clean.denoisers.deepcad.training import Lesson
+
+        return Lesson(lambda: Network(self.base_channels))
+
+    @staticmethod
+    def network_of(weights: Mapping[str, Any], *, name: str) -> nn.Module:
+        """The network that has these weights; the name is what messages call them.
+
+        Raises
+        ------
+        InputError
+            If they are those of another network, or not finite.
+        """
+        from freq2clean.denoisers.deepcad.network import network_of
+
+        return network_of(weights, name=name)
+
     @classmethod
     def _load(cls, path: Path) -> DeepCADModel:
         from freq2clean.denoisers.deepcad.checkpoint import read_checkpoint
 
-        state = read_checkpoint(path)
+        state = read_checkpoint(path, kind=cls.name, network_of=cls.network_of)
         # A model trained on a GPU is of use where there is none.
         known = {field.name for field in fields(cls)} - {"device"}
         return DeepCADModel(cls(**{k: v for k, v in state.options.items() if k in known}), state)
@@ -239,7 +262,7 @@ class DeepCADModel(Model):
         from freq2clean.denoisers.deepcad.checkpoint import write_checkpoint
 
         self.state.options = asdict(self.denoiser)
-        write_checkpoint(self.state, path)
+        write_checkpoint(self.state, path, kind=self.denoiser.name)
 
     def _check_fits(self, recording: Frames) -> None:
         """A network suits any recording."""

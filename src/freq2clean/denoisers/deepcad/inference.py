@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from freq2clean.denoisers.contract import Frames, valid_frames
 from freq2clean.denoisers.deepcad.devices import device_of, is_out_of_memory
-from freq2clean.denoisers.deepcad.network import SIDE_MULTIPLE, Network
+from freq2clean.denoisers.deepcad.network import SIDE_MULTIPLE
 from freq2clean.denoisers.deepcad.tiles import Slabs, Tile, in_tiles, tiles_of
 from freq2clean.denoisers.deepcad.units import Units, filled, measure
 from freq2clean.errors import InputError
@@ -31,7 +32,7 @@ class Reader:
 
     Parameters
     ----------
-    network : Network
+    network : torch.nn.Module
     options : DeepCAD
     unit_size : float or None
         What the network takes for one; None for the noise of the recording.
@@ -42,7 +43,7 @@ class Reader:
 
     def __init__(
         self,
-        network: Network,
+        network: nn.Module,
         options: DeepCAD,
         unit_size: float | None,
         recording: Frames,
@@ -149,7 +150,7 @@ def _inside(window: slice, n: int) -> slice:
 class Runner:
     """Runs a network on volumes of any size, in smaller tiles where memory runs out."""
 
-    def __init__(self, network: Network, options: DeepCAD, notes: list[str]) -> None:
+    def __init__(self, network: nn.Module, options: DeepCAD, notes: list[str]) -> None:
         self._device = device_of(options.device)
         self._network = network.to(self._device).eval()
         self._half = options.mixed_precision and self._device.type == "cuda"

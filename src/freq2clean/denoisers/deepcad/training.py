@@ -4,38 +4,63 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from freq2clean.denoisers.contract import Frames, Progress
 from freq2clean.denoisers.deepcad.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from freq2clean.denoisers.deepcad.devices import device_of, is_out_of_memory
 from freq2clean.denoisers.deepcad.network import Network
-from freq2clean.denoisers.deepcad.pairs import Pair, Patches
+from freq2clean.denoisers.deepcad.pairs import MakePair, Pair, Patches, pair_of
 from freq2clean.denoisers.deepcad.units import measure
 from freq2clean.errors import InputError
 
 if TYPE_CHECKING:
     from freq2clean.denoisers.deepcad.denoiser import DeepCAD
 
-__all__ = ["loss_of", "new_network", "train"]
+__all__ = ["Lesson", "loss_of", "new_network", "seeded", "train"]
 
-_BETAS = 0.5, 0.999
 _VALIDATION_SHARE = 0.1
 _FREE_ON_RESUMING = ("n_epochs", "patience", "device", "mixed_precision", "calibrate")
 
 
-def new_network(base_channels: int, seed: int) -> Network:
-    """A network with random weights, the same for the same seed."""
+@dataclass(frozen=True)
+class Lesson:
+    """What network a denoiser trains, and on what.
+
+    Parameters
+    ----------
+    new_network : callable
+        Gives a network with random weights.
+    make_pair, n_views, step
+        As in `Patches`.
+    betas : (float, float)
+        Of Adam.
+    """
+
+    new_network: Callable[[], nn.Module]
+    make_pair: MakePair = pair_of
+    n_views: int = 2
+    step: int = 1
+    betas: tuple[float, float] = (0.5, 0.999)
+
+
+def new_network(base_channels: int, seed: int) -> nn.Module:
+    """A network of DeepCAD-RT with random weights, the same for the same seed."""
+    return seeded(lambda: Network(base_channels), seed)
+
+
+def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network whose random weights are the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(base_channels)
+        network = make()
     return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
@@ -71,13 +96,13 @@ def train(
         Called with the patches done and to do.
     """
     device = device_of(options.device)
+    lesson = options.lesson()
     state = _state_to_go_on_with(options, checkpoint) if resume and checkpoint else None
     if state is None:
-        network = new_network(options.base_channels, options.seed)
-        state = Checkpoint(network, asdict(options))
+        state = Checkpoint(seeded(lesson.new_network, options.seed), asdict(options))
     state.options = asdict(options)
-    patches, held_out = _patches(recordings, options, state.notes)
-    trainer = _Trainer(state, options, device)
+    patches, held_out = _patches(recordings, options, lesson, state.notes)
+    trainer = _Trainer(state, options, lesson.betas, device)
     per_epoch = patches.n_patches
     total = options.n_epochs * per_epoch
     for epoch in range(len(state.history), options.n_epochs):
@@ -92,7 +117,7 @@ def train(
         state.history.append(trainer.epoch(epoch, patches, held_out, report))
         state.training = trainer.state_dict()
         if checkpoint is not None:
-            write_checkpoint(state, checkpoint)
+            write_checkpoint(state, checkpoint, kind=options.name)
     if progress is not None:
         progress(total, total)
     state.network.to("cpu").eval()
@@ -102,7 +127,7 @@ def train(
 def _state_to_go_on_with(options: DeepCAD, path: Path) -> Checkpoint | None:
     if not path.is_file():
         return None
-    state = read_checkpoint(path)
+    state = read_checkpoint(path, kind=options.name, network_of=options.network_of)
     if not state.training:
         raise InputError(f"{path} cannot be resumed: it holds weights only; train without resuming")
     free = {*_FREE_ON_RESUMING, *options.prediction_options}
@@ -115,15 +140,16 @@ def _state_to_go_on_with(options: DeepCAD, path: Path) -> Checkpoint | None:
 
 
 def _patches(
-    recordings: Sequence[Frames], options: DeepCAD, notes: list[str]
+    recordings: Sequence[Frames], options: DeepCAD, lesson: Lesson, notes: list[str]
 ) -> tuple[Patches, Patches | None]:
     """Patches to train on and, where the end of training depends on them, patches held out."""
     shape = options.patch_t, options.patch_y, options.patch_x
     shortest = min(recording.shape[0] for recording in recordings)
     share = _VALIDATION_SHARE if options.patience is not None else 0.0
-    n_held_out = [int(share * recording.shape[0]) // 2 * 2 for recording in recordings]
+    n_views = lesson.n_views
+    n_held_out = [int(share * r.shape[0]) // n_views * n_views for r in recordings]
     most = (
-        min((r.shape[0] - n) // 2 for r, n in zip(recordings, n_held_out, strict=True)),
+        min((r.shape[0] - n) // n_views for r, n in zip(recordings, n_held_out, strict=True)),
         *(min(recording.shape[axis] for recording in recordings) for axis in (1, 2)),
     )
     fitting = min(shape[0], most[0]), min(shape[1], most[1]), min(shape[2], most[2])
@@ -134,11 +160,13 @@ def _patches(
     if fitting != shape and note not in notes:
         notes.append(note)
     units = [measure(recording) for recording in recordings]
+    views: Any = {"make_pair": lesson.make_pair, "n_views": n_views, "step": lesson.step}
     patches = Patches(
         recordings,
         units,
         shape=fitting,
         overlap=options.overlap,
+        **views,
         n_patches=options.patches_per_epoch,
         frames=[(0, r.shape[0] - n) for r, n in zip(recordings, n_held_out, strict=True)],
     )
@@ -155,6 +183,7 @@ def _patches(
         units,
         shape=(length, *fitting[1:]),
         overlap=0.0,
+        **views,
         n_patches=max(1, options.patches_per_epoch // 10),
         frames=[(r.shape[0] - n, r.shape[0]) for r, n in zip(recordings, n_held_out, strict=True)],
     )
@@ -174,12 +203,18 @@ def _has_stopped(history: Sequence[dict[str, float]], patience: int | None) -> b
 
 
 class _Trainer:
-    def __init__(self, state: Checkpoint, options: DeepCAD, device: torch.device) -> None:
+    def __init__(
+        self,
+        state: Checkpoint,
+        options: DeepCAD,
+        betas: tuple[float, float],
+        device: torch.device,
+    ) -> None:
         self._options = options
         self._device = device
         self._network = state.network.to(device)
         self._optimizer = torch.optim.Adam(
-            self._network.parameters(), lr=options.learning_rate, betas=_BETAS
+            self._network.parameters(), lr=options.learning_rate, betas=betas
         )
         self._half = options.mixed_precision and device.type == "cuda"
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._half)
