@@ -13,9 +13,12 @@ from scipy.fft import dctn, idctn
 from freq2clean.errors import InputError
 from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.corrections import Correction
+from freq2clean.fusion.leak import leaked_share
+from freq2clean.fusion.local import LocalWeights, NoiseFinder
 from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.noise import NoiseMoments
+from freq2clean.fusion.parallel import over_items
 from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import Survey, measured, spread_runs
 from freq2clean.fusion.windows import check_windows, plan_windows
@@ -43,11 +46,15 @@ DEFAULT_MEMORY_BYTES = 1 << 30
 class Wiener(Method):
     """Shrink the residual, raw minus denoised, by its own signal-to-noise, band by band.
 
-    A band is a group of temporal DCT-II bins crossed with a ring of spatial frequency. Its weight
-    is ``1 - noise / power`` of the residual, and 0 unless the power exceeds the noise by twice
-    the error that sampling leaves in it. Noise and power are measured; there is nothing to tune.
-    A denoiser that sees the frame it predicts leaks some noise into it; the residual then holds
-    less noise than is assumed, and weights are too small rather than too large.
+    A band is a group of temporal DCT-II bins crossed with a ring of spatial frequency. A first
+    estimate weights it by ``1 - noise / power`` of the residual, and 0 unless the power exceeds
+    the noise by twice the error that sampling leaves in it. In patches of 8 x 8 pixels, each
+    coefficient of the residual is then weighted by the power that the first estimate has there.
+    Noise and power are measured; there is nothing to tune.
+
+    A denoiser that sees the frame it predicts leaks some noise into it; how much, at least, shows
+    where the residual lacks it, and weights allow for it. Where all of the mean image's noise has
+    leaked, as a projection does, it is taken out of the mean image.
 
     Parameters
     ----------
@@ -125,12 +132,11 @@ class ResidualSurvey(Survey):
         Bins where that is next to nothing beside the noise count as 0: each costs as much as one
         that matters. Power and noise are those of the tiles; the whole image's noise may differ.
         """
-        scale = self.scale()
         index = ring_index(self._tiles[0][0].shape[1:])
         bands = temporal_bands(len(self._tiles[0][0]))
         power = np.zeros((len(bands), int(index.max()) + 1))
         for raw, denoised in self._tiles:
-            residual = np.nan_to_num(raw - scale.apply(denoised), posinf=0, neginf=0)
+            residual = self._residual(raw, denoised)
             squares = ring_sums(dctn(residual, norm="ortho", workers=-1) ** 2, index)
             power += np.add.reduceat(squares, bands, axis=0)
         width = np.diff([*bands, len(self._tiles[0][0])])
@@ -142,6 +148,33 @@ class ResidualSurvey(Survey):
         noise_power = noise.power_per_ring() @ number.T
         gain[gain < _LEAST_GAIN * noise_power] = 0
         return np.repeat(gain / width, width)
+
+    def keeps_mean(self, n_frames: int) -> bool:
+        """Whether the denoised recording seems to have the raw one's mean image, noise and all.
+
+        Over all frames the residual then sums to nothing; over the share of frames that the runs
+        hold, its sum lacks that share of the noise's power, or nearly.
+        """
+        sums = np.zeros((len(self._where), *self._tiles[0][0].shape[1:]))
+        seen = 0
+        for tile, (raw, denoised) in enumerate(self._tiles):
+            sums[tile % len(sums)] += self._residual(raw, denoised).sum(axis=0)
+            seen += len(raw)
+        seen //= len(sums)
+        index = ring_index(sums.shape[1:])
+        power = ring_sums(dctn(sums, axes=(1, 2), norm="ortho") ** 2, index).sum(axis=0)[1:]
+        noise = len(sums) * seen * (ring_sizes(index) * self._tile_noise.power_per_ring())[1:]
+        lacking = noise.sum() - power.sum()
+        chance = noise.sum() * np.sqrt(2 / sums.size)
+        return bool(lacking > max(seen / n_frames * noise.sum() / 2, 4 * chance))
+
+    def _residual(
+        self, raw: NDArray[np.float32], denoised: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Of a tile, with 0 for what was not measured."""
+        level = self.scale().apply(denoised)
+        residual: NDArray[np.float32] = np.nan_to_num(raw - level, posinf=0, neginf=0)
+        return residual
 
 
 class WienerPlan(Plan):
@@ -168,29 +201,82 @@ class WienerPlan(Plan):
         self._bands = temporal_bands(len(self._basis))
         self._weights: list[NDArray[np.float64]] = []
         self._expected: list[tuple[float, float]] = []
-        self.jobs = [Job(w, (Projection("residual", w.start, self._basis),)) for w in windows]
+        mean = self._basis[: survey.keeps_mean(n_frames)]
+        self.jobs = [
+            Job(
+                w,
+                (
+                    Projection("residual", w.start, self._basis),
+                    *(Projection("denoised", w.start, row[None]) for row in mean),
+                ),
+            )
+            for w in windows
+        ]
 
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         return Correction.of(job.window, self._basis, self.correction_images(job, shape))
 
     def correction_images(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
         """The residual's coefficient images, (K, Y, X), weighted."""
-        spectrum = dctn(job.projections[0].images(shape), axes=(1, 2), norm="ortho", workers=-1)
+        residual, *denoised = job.projections
+        images = residual.images(shape)
+        spectrum = dctn(images, axes=(1, 2), norm="ortho", workers=-1)
         power, number = self._band_power(spectrum)
-        noise_factor = job.projections[0].noise_factor
-        weights = _weights(power, number, self._noise, noise_factor=noise_factor)
+        noise = residual.noise_factor * self._noise.power_per_ring()
+        leak = leaked_share(power, number, noise)
+        weights = _weights(
+            power, number, self._noise, noise_factor=residual.noise_factor, kept=1 - leak
+        )
         self._weights.append(weights)
-        self._expected.append(
-            expected_errors(power, weights, number, job.window.n_frames * shape[0] * shape[1])
-        )
-        per_bin = np.repeat(weights, np.diff([*self._bands, len(spectrum)]), axis=0)
-        for image, rings in zip(spectrum, per_bin.astype(np.float32), strict=True):
-            image *= rings[self._index]
-        spectrum[~per_bin.any(axis=1)] = 0
-        images: NDArray[np.float32] = idctn(
-            spectrum, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True
-        )
-        return images
+        known = residual.seen(shape)
+        local = noise / max(known.mean(), 1 / known.size)
+        errors = self._weigh(spectrum, images, weights, local, leak)
+        corrected: NDArray[np.float32] = spectrum.astype(np.float32, copy=False)
+        for mean in denoised:
+            known &= mean.seen(shape)
+            fused = mean.images(shape)[0] + corrected[0]
+            leaked, gained = NoiseFinder(shape)(fused, leak[0] ** 2 * local)
+            corrected[0] -= np.where(known, leaked, 0)
+            errors[0] += gained
+        before, after = errors / (job.window.n_frames * shape[0] * shape[1])
+        self._expected.append((float(before), float(after)))
+        return corrected
+
+    def _weigh(
+        self,
+        spectrum: NDArray[Any],
+        images: NDArray[Any],
+        weights: NDArray[np.float64],
+        noise: NDArray[np.float64],
+        leak: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Put the weighted images in place of their spectrum.
+
+        ``weights``, of a first estimate, and ``leak`` are per band and ring.
+
+        Returns
+        -------
+        ndarray, (2,)
+            Sums of squared errors that the images correct, before and after.
+        """
+        weigh = LocalWeights(images.shape[1:])
+        band_of = np.repeat(np.arange(len(weights)), np.diff([*self._bands, len(images)]))
+        errors = np.zeros((len(images), 2))
+
+        def weigh_bin(bin_: int) -> None:
+            band = band_of[bin_]
+            if not weights[band].any():
+                spectrum[bin_] = 0
+                return
+            spectrum[bin_] *= weights[band].astype(spectrum.dtype)[self._index]
+            estimate = idctn(spectrum[bin_], norm="ortho")
+            spectrum[bin_], errors[bin_] = weigh(
+                images[bin_], estimate, noise=noise, leak=leak[band]
+            )
+
+        over_items(weigh_bin, range(len(images)))
+        total: NDArray[np.float64] = errors.sum(axis=0)
+        return total
 
     def _band_power(
         self, spectrum: NDArray[np.float32]
@@ -244,13 +330,17 @@ def _weights(
     noise: NoiseMoments,
     *,
     noise_factor: float = 1.0,
+    kept: NDArray[np.float64] | float = 1.0,
 ) -> NDArray[np.float64]:
-    """The `shrinkage` that measured noise asks for; 0 where none could be measured."""
+    """The `shrinkage` that measured noise asks for; 0 where none could be measured.
+
+    ``kept`` is the share of the noise's amplitude that the residual holds.
+    """
     if noise.is_empty:
         return np.zeros_like(power)
     return shrinkage(
         power,
-        noise_factor * noise.power_per_ring(),
+        np.square(kept) * noise_factor * noise.power_per_ring(),
         number,
         noise_error=noise.relative_error_per_ring(),
     )
@@ -294,22 +384,6 @@ def mean_errors(errors: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     """The mean of errors before, and of errors after; 0 where there are none."""
     means: NDArray[np.float64] = np.mean(errors or [(0.0, 0.0)], axis=0)
     return means
-
-
-def expected_errors(
-    power: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    number: NDArray[np.float64],
-    n_values: int,
-) -> tuple[float, float]:
-    """Mean squared error that the residual shows in the weighted bands, before and after.
-
-    A band whose residual holds power P of which the share w is signal is wrong by ``w P`` before
-    it is corrected, and by ``w (1 - w) P``, what Wiener's weight leaves, after.
-    """
-    before = float(np.sum(number * weights * power)) / n_values
-    after = float(np.sum(number * weights * (1 - weights) * power)) / n_values
-    return before, after
 
 
 def useful_bins(survey: ResidualSurvey, n_frames: int) -> int:
