@@ -44,8 +44,8 @@ def patch_t(
     preset: Annotated[
         Preset,
         typer.Option(
-            help="tiny: seconds, to see that it works; small: half an hour of two cores; middle: "
-            "for a GPU; paper: the study's own; noise2noise and noise2void: as small, by those."
+            help="tiny: seconds, to see that it works; small: half an hour of a CPU; middle: for a "
+            "GPU; paper: the study's own, for one too; noise2noise, noise2void: as small, by those."
         ),
     ] = Preset.small,
     output: Folder = Path("study-patch-t"),
@@ -111,7 +111,7 @@ def window(
         str | None, typer.Option(help="Frames, instead of 100 to 3000: 300,1000,3000 or so.")
     ] = None,
     frames: Frames = 3000,
-    size: Side = 96,
+    size: Side = 64,
     drift_px: Drift = 4.0,
     seed: Seed = 0,
     json: Json = False,
@@ -140,7 +140,7 @@ def alpha(
         str | None, typer.Option(help="Instead of 0 to 1 in tenths: 0.5,0.85,1 or so.")
     ] = None,
     frames: Frames = 3000,
-    size: Side = 96,
+    size: Side = 64,
     drift_px: Drift = 4.0,
     seed: Seed = 0,
     json: Json = False,

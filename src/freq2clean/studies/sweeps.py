@@ -27,7 +27,7 @@ Parameter = Literal["window", "alpha"]
 
 WINDOWS = (100, 200, 300, 600, 1000, 1500, 3000)
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0)
-SHAPE = (3000, 96, 96)
+SHAPE = (3000, 64, 64)
 DRIFT_PX = 4.0
 _STUDY = {"method": "fft", "alpha": 0.85, "matching": "histogram", "window": 3000}
 _ACROSS = tuple(name for name in ("wiener", "subspace", "auto") if name in METHODS)
