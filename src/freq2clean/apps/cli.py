@@ -161,6 +161,10 @@ def fuse(
     n_bins: Annotated[
         int | None, _of("--method wiener and subspace", "Temporal bins to correct.", "--bins")
     ] = None,
+    keep_fixed_pattern: Annotated[
+        bool | None,
+        _of("--method wiener and subspace", "Take offsets of lines and hot pixels for signal."),
+    ] = None,
     limit: Annotated[
         bool | None,
         _of(_SUBSPACE, "Keep no more power than the raw recording supports, band by band."),
@@ -212,6 +216,7 @@ def fuse(
         window=window,
         overlap=overlap,
         n_bins=n_bins,
+        keep_fixed_pattern=keep_fixed_pattern,
         limit=limit,
         alpha=_numbers(alpha),
         matching=matching and str(matching),

@@ -19,6 +19,7 @@ from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.noise import NoiseMoments
 from freq2clean.fusion.parallel import over_items
+from freq2clean.fusion.pattern import LineOffsets, bad_pixels, fill_in, find_line_offsets
 from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import Survey, measured, spread_runs
 from freq2clean.fusion.windows import check_windows, plan_windows
@@ -64,6 +65,8 @@ class Wiener(Method):
         Share of a window that fades into the next.
     n_bins : int, optional
         Temporal bins to correct; by default those where a survey of the residual finds signal.
+    keep_fixed_pattern : bool
+        True to take offsets of whole lines and hot pixels of the raw recording for signal.
 
     References
     ----------
@@ -85,6 +88,7 @@ class Wiener(Method):
     window: int | None = None
     overlap: float = 0.1
     n_bins: int | None = None
+    keep_fixed_pattern: bool = False
 
     def __post_init__(self) -> None:
         check_windows(1 if self.window is None else self.window, self.overlap)
@@ -125,6 +129,14 @@ class ResidualSurvey(Survey):
             tile = measured(raw[:, rows, columns])
             self._tile_noise.add(tile)
             self._tiles.append((tile, denoised[:, rows, columns].astype(np.float32)))
+
+    def bad_pixels(self) -> NDArray[np.bool_]:
+        """Hot and dead pixels (Y, X) of the raw recording."""
+        if self.noise.is_empty:
+            return np.zeros(self._shape, np.bool_)
+        error = np.sqrt(self.noise.mean_power() / self._n_seen)
+        mean = self._raw.images(self._shape)[0] / self._n_seen
+        return bad_pixels(mean, error) & self._raw.seen(self._shape)
 
     def expected_gain(self) -> NDArray[np.float64]:
         """What weights would gain in squared error, per temporal bin of a run, detail only.
@@ -191,7 +203,10 @@ class WienerPlan(Plan):
             window=method.window or _even_window(n_frames, method.overlap),
             overlap=method.overlap,
         )
+        self._method = method
         self._noise = survey.noise
+        self._bad_pixels = survey.bad_pixels()
+        self._offsets: list[tuple[LineOffsets, ...]] = []
         self._index = ring_index(shape)
         self._ring_size = ring_sizes(self._index)
         most = max(1, min(windows[0].n_frames, memory_bytes // (16 * shape[0] * shape[1])))
@@ -219,7 +234,7 @@ class WienerPlan(Plan):
     def correction_images(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
         """The residual's coefficient images, (K, Y, X), weighted."""
         residual, *denoised = job.projections
-        images = residual.images(shape)
+        images = self._without_pattern(residual.images(shape), job.window.n_frames)
         spectrum = dctn(images, axes=(1, 2), norm="ortho", workers=-1)
         power, number = self._band_power(spectrum)
         noise = residual.noise_factor * self._noise.power_per_ring()
@@ -241,6 +256,18 @@ class WienerPlan(Plan):
         before, after = errors / (job.window.n_frames * shape[0] * shape[1])
         self._expected.append((float(before), float(after)))
         return corrected
+
+    def _without_pattern(self, images: NDArray[Any], n_frames: int) -> NDArray[Any]:
+        """The images, (K, Y, X), without what the detector adds to every frame."""
+        if self._method.keep_fixed_pattern:
+            return images
+        images = fill_in(images, self._bad_pixels)
+        rows, columns = (find_line_offsets(mean) for mean in (images[0], images[0].T))
+        self._offsets.append(tuple(found.per_frame(n_frames) for found in (rows, columns)))
+        if rows.values.any() or columns.values.any():
+            images = images.copy()
+            images[0] -= rows.values[:, None] + columns.values
+        return images
 
     def _weigh(
         self,
@@ -303,7 +330,20 @@ class WienerPlan(Plan):
             ],
             "weights": np.mean(self._weights, axis=0).round(6).tolist() if self._weights else [],
             **self._expectation(),
+            "fixed_pattern": self._pattern(),
         }
+
+    def _pattern(self) -> dict[str, Any]:
+        """What was kept out of the correction, at most over windows; offsets in counts."""
+        if self._method.keep_fixed_pattern:
+            return {}
+        found: dict[str, Any] = {"bad_pixels": int(self._bad_pixels.sum())}
+        for name, offsets in zip(
+            ("rows", "columns"), zip(*self._offsets, strict=True), strict=False
+        ):
+            found[name] = max(x.n_lines for x in offsets)
+            found[f"{name}_sd"] = max(x.sd for x in offsets)
+        return found
 
     def _expectation(self) -> dict[str, Any]:
         """Mean squared errors in the weighted bands, before and after, and what that gains."""

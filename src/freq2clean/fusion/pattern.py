@@ -1,0 +1,138 @@
+"""What a detector adds to every frame and no tissue does: offsets of whole lines, hot pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dct
+from scipy.ndimage import median_filter
+
+__all__ = ["LineOffsets", "bad_pixels", "fill_in", "find_line_offsets"]
+
+_WIDTH = 15
+_NEIGHBOURS = 4
+_LEAST_RATIO = 2.5
+_MOST_TIMES_TYPICAL = 6.0
+_LEAST_ERRORS = 6.0
+_LEAST_CONTRAST = 8.0
+_AROUND = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
+
+
+@dataclass(frozen=True, eq=False)
+class LineOffsets:
+    """Offsets of the rows or columns of an image.
+
+    Parameters
+    ----------
+    values : ndarray, (n_lines,)
+    n_lines : int
+        How many are clearly larger than structure and noise explain.
+    """
+
+    values: NDArray[np.float64]
+    n_lines: int
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over lines."""
+        return float(self.values.std())
+
+    def per_frame(self, n_frames: int) -> LineOffsets:
+        """Those of a frame, from those of the first bin of as many."""
+        return LineOffsets(self.values / np.sqrt(n_frames), self.n_lines)
+
+
+def find_line_offsets(image: NDArray[Any]) -> LineOffsets:
+    """What the rows of an image have from edge to edge, beyond what its structure explains.
+
+    Offsets show in the mean of each row, against the median of the 15 rows around it. So does
+    structure, but no more than in the coefficients of the DCT along the rows that vary slowly.
+    Where the means have 2.5 times their power or more, in the median over rows, the excess is
+    taken for offsets. A row that stands out from the others is left: it may hold a process.
+
+    Transpose the image for columns.
+
+    Parameters
+    ----------
+    image : ndarray, (Y, X)
+
+    Returns
+    -------
+    LineOffsets
+        All 0 where there is no such excess.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> offsets = rng.normal(0, 1, 128)
+    >>> found = find_line_offsets(rng.normal(0, 1, (128, 128)) + offsets[:, None])
+    >>> bool(np.corrcoef(found.values, offsets)[0, 1] > 0.9)
+    True
+    """
+    n_rows, n_columns = image.shape
+    if n_columns <= _NEIGHBOURS or n_rows < 3 * _WIDTH:
+        return LineOffsets(np.zeros(n_rows), 0)
+    profiles = dct(image.astype(np.float64), norm="ortho")[:, : _NEIGHBOURS + 1]
+    profiles -= median_filter(profiles, (_WIDTH, 1), mode="nearest")
+    own, beside = (np.median(np.abs(x)) for x in (profiles[:, 0], profiles[:, 1:]))
+    if own**2 <= max(_LEAST_RATIO, 1 + 16 * np.sqrt(2 / n_rows)) * beside**2:
+        return LineOffsets(np.zeros(n_rows), 0)
+    values = (1 - (beside / own) ** 2) * profiles[:, 0]
+    values[np.abs(profiles[:, 0]) > _MOST_TIMES_TYPICAL * own] = 0
+    n_lines = int(np.sum(np.abs(values) > 3 * beside))
+    return LineOffsets(values / np.sqrt(n_columns), n_lines)
+
+
+def bad_pixels(mean: NDArray[Any], error: float) -> NDArray[np.bool_]:
+    """Single pixels of a raw mean image that stand out as no point source does.
+
+    The image of a point reaches the pixels around it. A pixel is bad where it differs from the
+    median of the eight around it by more than six standard errors and by more than eight times
+    what any of these do.
+
+    Parameters
+    ----------
+    mean : ndarray, (Y, X)
+    error : float
+        Standard error of a pixel.
+
+    Returns
+    -------
+    ndarray, (Y, X), bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean = np.random.default_rng(0).normal(100, 1, (32, 32))
+    >>> mean[4, 7] += 50
+    >>> np.argwhere(bad_pixels(mean, 1.0)).tolist()
+    [[4, 7]]
+    """
+    around = _around(mean)
+    level = np.median(around, axis=0)
+    stands_out = np.abs(mean - level)
+    least = np.maximum(_LEAST_ERRORS * error, _LEAST_CONTRAST * np.abs(around - level).max(axis=0))
+    bad: NDArray[np.bool_] = stands_out > least
+    return bad
+
+
+def fill_in(images: NDArray[Any], bad: NDArray[np.bool_]) -> NDArray[Any]:
+    """Images (K, Y, X) with the median of the pixels around in place of bad ones."""
+    if not bad.any():
+        return images
+    filled = images.copy()
+    for image in filled:
+        image[bad] = np.median(_around(image)[:, bad], axis=0)
+    return filled
+
+
+def _around(image: NDArray[Any]) -> NDArray[Any]:
+    """The eight pixels around each, (8, Y, X); the image is mirrored at its edges."""
+    padded = np.pad(image, 1, mode="symmetric")
+    height, width = image.shape
+    views = [padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _AROUND]
+    return np.stack(views)
