@@ -7,6 +7,7 @@ from scipy.stats import chi2
 
 from freq2clean.fusion.bases import dct_basis
 from freq2clean.fusion.components import ComponentSurvey
+from freq2clean.fusion.courses import course_changes
 from freq2clean.fusion.noise import NoiseMoments
 from freq2clean.fusion.regression import CourseMoments, fit_detail
 from freq2clean.fusion.rings import ring_index
@@ -63,6 +64,13 @@ def fitted(scene, components, noise, *, block_frames, window=(0, SHAPE[0]), n_bi
     return added, errors, basis, corrected
 
 
+def seen(patches, loadings):
+    """What components show of patches (n, rows, columns) or (n, pixels), in cells of 2 x 2."""
+    size = int(np.sqrt(4 * len(loadings)))
+    cells = np.reshape(patches, (len(patches), size // 2, 2, size // 2, 2)).sum(axis=(2, 4)) / 2
+    return cells.reshape(len(cells), -1) @ loadings
+
+
 def naive(scene, components, noise, *, window, basis, corrected):
     """The same, patch by patch, from whole recordings in double precision."""
     grid, transfer = components.grid, noise.photon_transfer()
@@ -107,8 +115,25 @@ def naive(scene, components, noise, *, window, basis, corrected):
                 white[k] = idctn(spectrum, norm="ortho")
             kept = mix @ white.reshape(len(white), -1)
             predicted = np.linalg.lstsq(own, others @ kept, rcond=None)[0]
-            change = (own @ predicted).reshape(n, height, width) * tapers[i, j]
-            added[:, *rows_columns] += change
+            fused = (
+                own
+                + own @ seen(predicted, loadings)
+                + basis.T @ seen(corrected[:, *rows_columns], loadings)
+            )
+            raw = scene.raw[inside, *rows_columns] - components.reference[rows_columns]
+            level = components.reference[rows_columns].reshape(height // 2, 2, -1, 2)
+            level = level.mean(axis=(1, 3)).ravel()
+            variance = loadings.T * (transfer.gain * level + transfer.offset) @ loadings
+            changes, *_ = course_changes(
+                fused[None].astype(np.float32),
+                (seen(raw, loadings) - fused)[None].astype(np.float32),
+                variance[None],
+            )
+            whole = predicted + np.kron(
+                loadings.T.reshape(-1, height // 2, width // 2), np.full((1, 2, 2), 0.5)
+            ).reshape(len(predicted), -1)
+            change = (own @ predicted + changes[0] @ whole).reshape(n, height, width)
+            added[:, *rows_columns] += change * tapers[i, j]
     return added
 
 

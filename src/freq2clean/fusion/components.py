@@ -55,6 +55,21 @@ class Components:
         courses: NDArray[np.float32] = self.groups[index].cells.cut(deviations) @ self._maps[index]
         return courses
 
+    def images(self, index: int) -> NDArray[np.float32]:
+        """The components of a group as images of unit norm: (patches, K, pixels of a patch)."""
+        cell, (height, width) = self.grid.cell, self.grid.size
+        loadings = self.loadings[index].transpose(0, 2, 1)
+        cells = loadings.reshape(*loadings.shape[:2], height // cell, width // cell)
+        images = np.repeat(np.repeat(cells, cell, axis=2), cell, axis=3) / np.float32(cell)
+        return images.reshape(*loadings.shape[:2], -1)
+
+    def seen_in(self, patches: NDArray[Any], index: int) -> NDArray[Any]:
+        """What the components show of patches (patches, n, pixels): (patches, n, K)."""
+        n_patches, n_images, _ = patches.shape
+        cells = self.grid.binned(patches.reshape(-1, *self.grid.size))
+        seen: NDArray[Any] = cells.reshape(n_patches, n_images, -1) @ self.loadings[index]
+        return seen
+
     @cached_property
     def _maps(self) -> list[NDArray[np.float32]]:
         """From the cells of each group to its courses."""

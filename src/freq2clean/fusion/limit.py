@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import convolve
 
 from freq2clean.fusion.bases import dct_basis, temporal_bands
-from freq2clean.fusion.missing import missing_rows, zero_where_unknown
+from freq2clean.fusion.courses import has_excess
 from freq2clean.fusion.parallel import over_rows, plain_scratch
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.windows import Window, plan_windows
@@ -31,6 +31,7 @@ _TILE_PIXELS = 96
 _OVERLAP = 0.15
 _MOST_RUNS = 8
 _FINE_RING = 9
+_MARGIN = 0.3
 _LENGTHS = (256, 192, 128, 96, 64, 48, 32)
 
 
@@ -89,6 +90,16 @@ class Tiling:
         """The temporal taper of a window that has neighbours on both sides."""
         window = plan_windows(3 * self.n_frames, window=self.n_frames, overlap=_OVERLAP)[1]
         return np.sqrt(window.taper).astype(np.float32)
+
+    @cached_property
+    def noise_share(self) -> NDArray[np.float64]:
+        """What is left of white noise in each band once the mean of the frames is taken off."""
+        tapered = self.cosines[0].astype(np.float64) * self.typical_taper
+        left = tapered - tapered.mean(axis=1, keepdims=True)
+        starts = np.cumsum([0, *self.widths[:-1]])
+        sums = np.add.reduceat(np.square(left).sum(axis=1), starts)
+        share: NDArray[np.float64] = sums / self.widths / np.mean(self.typical_taper**2)
+        return share
 
     def spatial_tapers(self, row: int, column: int) -> tuple[NDArray[np.float32], ...]:
         """Tapers of a tile along its rows and along its columns."""
@@ -280,15 +291,11 @@ class LimitMoments:
         self.expected_errors = (0.0, 0.0)
         self._powers: list[NDArray[np.float64]] = []
 
-    def add(self, raw: NDArray[Any], fused: NDArray[np.float32]) -> None:
-        """Add a run of as many frames as the tiling has; ``fused`` is the caller's no more."""
-        fused = zero_where_unknown(fused)
+    def add(self, raw: NDArray[np.float32], fused: NDArray[np.float32]) -> None:
+        """Add a run of as many frames as the tiling has, without values that are not finite."""
         if self._reference is None:
             self._reference = fused.mean(axis=0)
-        values = raw.astype(np.float32)
-        for unmeasured in (missing_rows(raw), ~np.isfinite(values)):
-            values[unmeasured] = fused[unmeasured]
-        both = [self._tiling.powers(frames, self._reference) for frames in (values, fused)]
+        both = [self._tiling.powers(frames, frames.mean(axis=0)) for frames in (raw, fused)]
         self._powers.append(np.stack(both))
 
     def solve(self) -> Limit:
@@ -302,8 +309,10 @@ class LimitMoments:
         noise = self._noise_power(raw)
         supported = np.maximum(raw - noise, 0)
         counted = number * len(self._powers) * self._independent_share()
-        error = np.sqrt((2 * noise**2 + 4 * noise * np.minimum(supported, fused)) / counted)
-        excess = np.maximum(fused - supported - error, 0)
+        sure = has_excess(fused, raw - noise, noise, counted)
+        variance = 2 * noise**2 + 4 * noise * np.minimum(supported, fused)
+        beyond, error = _with_neighbours(fused - raw + noise, variance, counted)
+        excess = np.where(sure, np.clip(beyond - _MARGIN * error, 0, fused), 0)
         removed = excess**2 / np.maximum(fused, 1e-30)
         n_values = np.sum(self._tiling.typical_taper**2) * np.prod(self._tiling.shape)
         before, gained = (float(np.sum(number * x) / n_values) for x in (excess, removed))
@@ -313,7 +322,7 @@ class LimitMoments:
         return limit
 
     def _noise_power(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean squared coefficients of noise, (rows, columns, 1, rings): those of high bands.
+        """Mean squared coefficients of noise, (rows, columns, bands, rings): those of high bands.
 
         Fluorescence has next to no power above a quarter of the frame rate. A recording that
         shakes has, in coarse rings; so no ring counts for more than the finest.
@@ -324,7 +333,7 @@ class LimitMoments:
         fine = slice(min(_FINE_RING, number.size - 1), None)
         finest = sums[..., fine].sum(axis=-1, keepdims=True) / number[fine].sum()
         noise: NDArray[np.float64] = np.minimum(sums / number, finest)
-        return noise
+        return noise * self._tiling.noise_share[:, None]
 
     def _independent_share(self) -> float:
         """Tapers make neighbouring coefficients alike: the share of them that count."""
@@ -334,6 +343,15 @@ class LimitMoments:
         ]
         shares = [np.mean(taper) ** 2 / np.mean(taper**2) for taper in tapers]
         return float(np.prod(shares))
+
+
+def _with_neighbours(
+    values: NDArray[np.float64], variance: NDArray[np.float64], number: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean of each band and ring and those next to it, and its standard error."""
+    near = partial(convolve, weights=np.ones((1, 1, 3, 3)), mode="constant")
+    counts = near(np.broadcast_to(number, values.shape))
+    return near(values * number) / counts, np.sqrt(near(variance * number)) / counts
 
 
 class Limiter:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling
-from freq2clean.fusion.missing import MaskedValues
+from freq2clean.fusion.missing import MaskedValues, filled, zero_where_unknown
 from freq2clean.fusion.moments import Projection, accumulate
 from freq2clean.fusion.parallel import over_pixels
-from freq2clean.fusion.regression import CourseMoments
+from freq2clean.fusion.regression import CourseMoments, Detail
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.survey import Survey, spread_runs
 from freq2clean.fusion.windows import Window
@@ -201,7 +201,12 @@ class Fusion:
     def review(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
         """Look once more at a run, ``start`` onward, now that its correction is known."""
         review = self._reviews[0]
-        review.moments.add(raw, self._corrected(denoised, start))
+        fused = zero_where_unknown(self._corrected(denoised, start))
+        values = filled(raw, fused)
+        for detail in self._details:
+            detail.project_out(start, values)
+        self._take_out(start, fused)
+        review.moments.add(values, fused)
         review.runs.pop(0)
         if not review.runs:
             self._limits.append(review.moments.solve())
@@ -257,8 +262,10 @@ class Fusion:
                     "at once"
                 )
             limiter = Limiter(tiling, first_frame, first_frame + len(fused))
+            self._take_out(first_frame, fused)
             for start, part in limiter.push(fused, self._limit_at):
                 fused[start - first_frame :][: len(part)] = part
+            self._put_back(first_frame, fused)
         self._blank(first_frame, fused)
         return fused
 
@@ -287,7 +294,9 @@ class Fusion:
         if self._buffer is None or len(self._buffer) < len(denoised):
             self._buffer = np.empty(denoised.shape, np.float32)
         fused = self._corrected(denoised, first_frame, self._buffer[: len(denoised)])
+        self._take_out(first_frame, fused)
         for start, done in self._limiter.push(fused, self._limit_at):
+            self._put_back(start, done)
             for first in range(0, len(done), len(denoised)):
                 part = done[first : first + len(denoised)]
                 out = room(start + first, start + first + len(part))
@@ -327,12 +336,25 @@ class Fusion:
 
         one_sweep = len(self.corrections) == 1 and self.corrections[0].is_constant
         over_pixels(add_pixels, n_pixels, one_sweep=one_sweep)
-        details = [correction.detail for correction in self.corrections if correction.detail]
-        if details:
+        if self._details:
             level = self.scale.apply(denoised)
-            for detail in details:
+            for detail in self._details:
                 detail.add_to(first_frame, level, result)
         return result
+
+    def _take_out(self, start: int, frames: NDArray[np.float32]) -> None:
+        """Take the components out of frames ``start`` onward: the limit does not touch them."""
+        for detail in self._details:
+            detail.add_components(start, frames, factor=-1)
+
+    def _put_back(self, start: int, frames: NDArray[np.float32]) -> None:
+        """The opposite of `_take_out`."""
+        for detail in self._details:
+            detail.add_components(start, frames, factor=1)
+
+    @property
+    def _details(self) -> list[Detail]:
+        return [correction.detail for correction in self.corrections if correction.detail]
 
     def _blank(self, start: int, fused: NDArray[np.float32]) -> None:
         """NaN where the raw recording is not a number."""
@@ -349,7 +371,7 @@ class Fusion:
     def _forget(self, corrected: int, given: int) -> None:
         """Drop what is needed only before frames that were corrected, and given out."""
         self._forgotten = max(self._forgotten, corrected)
-        self.corrections = [c for c in self.corrections if c.window.stop > corrected]
+        self.corrections = [c for c in self.corrections if c.window.stop > given]
         self._masked.forget(given)
         while len(self._limits) > 1 and self._limits[1].start <= given:
             self._limits.pop(0)

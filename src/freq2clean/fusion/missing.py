@@ -100,3 +100,11 @@ class MaskedValues:
         """Drop what lies before a frame."""
         for first in [f for f, ((n, _), _) in self._blocks.items() if f + n <= before]:
             del self._blocks[first]
+
+
+def filled(raw: NDArray[Any], frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The raw frames as float32, with those of another recording where nothing was measured."""
+    values = raw.astype(np.float32)
+    for unmeasured in (missing_rows(raw), ~np.isfinite(values)):
+        values[unmeasured] = frames[unmeasured]
+    return values

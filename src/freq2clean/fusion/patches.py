@@ -102,20 +102,21 @@ class PatchGrid:
         """
         rows, columns = (n // self.cell for n in self.padded)
         cells = np.empty((len(frames), rows, columns), np.float32)
-        base = self._binned(reference[None])
+        base = self.binned(reference[None])
 
         def fill(first: int) -> None:
             padded = self.pad(frames[first : first + _FRAMES_PER_TASK])
             with np.errstate(invalid="ignore"):
-                binned = self._binned(padded)
+                binned = self.binned(padded)
             if not np.isfinite(binned.sum()):
-                binned = self._binned(np.where(np.isfinite(padded), padded, reference))
+                binned = self.binned(np.where(np.isfinite(padded), padded, reference))
             np.subtract(binned, base, out=cells[first : first + len(padded)])
 
         over_items(fill, range(0, len(frames), _FRAMES_PER_TASK))
         return cells
 
-    def _binned(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    def binned(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Padded frames, or whole patches, in cells."""
         bands = _sum_of([frames[:, y :: self.cell] for y in range(self.cell)])
         cells = _sum_of([bands[:, :, x :: self.cell] for x in range(self.cell)])
         cells *= np.float32(1 / self.cell)

@@ -3,12 +3,15 @@
 The residual is regressed on courses that frame t does not decide: noise of a frame leaks into the
 denoised version of that frame most of all, so the course at t is the average of those at t - 2,
 t - 1, t + 1 and t + 2. What is fitted is then predicted from the frame itself.
+
+The courses themselves are then mended by what the raw recording shows of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from scipy.fft import dctn, idctn
 from scipy.special import chdtri
 
 from freq2clean.fusion.components import Components
+from freq2clean.fusion.courses import course_changes
 from freq2clean.fusion.missing import missing_rows, zero_where_unknown
 from freq2clean.fusion.noise import NoiseMoments, PhotonTransfer
 from freq2clean.fusion.parallel import few_frames, over_items, over_rows, plain_scratch
@@ -43,10 +47,15 @@ class _GroupMoments:
     basis: NDArray[np.float64]
     own_squares: NDArray[np.float64]
     own_products: NDArray[np.float64]
+    own_courses: NDArray[np.float32]
+    residual_courses: NDArray[np.float32]
 
     @classmethod
-    def empty(cls, n_patches: int, n_courses: int, n_pixels: int, n_bins: int) -> _GroupMoments:
+    def empty(
+        cls, n_patches: int, n_courses: int, n_pixels: int, n_bins: int, n_frames: int
+    ) -> _GroupMoments:
         square = (n_patches, n_courses, n_courses)
+        courses = (n_patches, n_frames, n_courses - 1)
         return cls(
             np.zeros(square),
             np.zeros(square),
@@ -54,6 +63,8 @@ class _GroupMoments:
             np.zeros((n_patches, n_courses, n_bins)),
             np.zeros(square),
             np.zeros(square),
+            np.empty(courses, np.float32),
+            np.empty(courses, np.float32),
         )
 
 
@@ -79,15 +90,10 @@ class CourseMoments:
     ) -> None:
         self.window = window
         self.components = components
-        self._basis = basis.astype(np.float32)
+        self.basis = basis.astype(np.float32)
         self._noise = noise
-        grid = components.grid
-        n_pixels = grid.size[0] * grid.size[1]
-        self.groups = [
-            _GroupMoments.empty(len(loadings), loadings.shape[2] + 1, n_pixels, len(basis))
-            for loadings in components.loadings
-        ]
-        self._brightness = [self._brightness_of(index) for index in range(len(self.groups))]
+        self.groups: list[_GroupMoments] = []
+        self._brightness: list[NDArray[np.float32]] = []
         self._kept: _Kept | None = None
 
     def add(self, start: int, raw: NDArray[Any], denoised: NDArray[Any], scale: Scale) -> None:
@@ -97,7 +103,7 @@ class CourseMoments:
         """
         first, end = max(start, self.window.start), min(start + len(raw), self.window.stop)
         if self._kept is None:
-            self._kept = _Kept(self.components, self.window.start)
+            self._kept = self._begin()
         while first < end:
             last = min(first + self._kept.room, end)
             part = slice(first - start, last - start)
@@ -105,6 +111,17 @@ class CourseMoments:
             first = last
             if not self._kept.room or last == self.window.stop:
                 self._work_off(self._kept)
+
+    def _begin(self) -> _Kept:
+        """Take memory, which windows to come do without."""
+        components, n_frames = self.components, self.window.n_frames
+        n_pixels = components.grid.size[0] * components.grid.size[1]
+        self.groups = [
+            _GroupMoments.empty(len(x), x.shape[2] + 1, n_pixels, len(self.basis), n_frames)
+            for x in components.loadings
+        ]
+        self._brightness = [self._brightness_of(index) for index in range(len(self.groups))]
+        return _Kept(components, self.window.start)
 
     def _work_off(self, kept: _Kept) -> None:
         """Add the frames that are kept, but for the last two: these wait for those that follow."""
@@ -116,14 +133,19 @@ class CourseMoments:
         np.add.at(averaging, which, np.float32(1 / len(_LAGS)))
         inside = slice(kept.done - kept.start, ready - kept.start)
         residual, cells = kept.residual[inside], kept.cells[: averaging.shape[1]]
-        bins = self._basis[:, frames - self.window.start].T
+        in_window = slice(kept.done - self.window.start, ready - self.window.start)
+        bins = self.basis[:, in_window].T
 
         def add_group(index: int) -> None:
-            n_patches = len(self.groups[index].squares)
+            moments = self.groups[index]
+            n_patches = len(moments.squares)
             courses = self.components.courses(cells, index)
             own = _per_patch(courses[inside], n_patches)
             others = _per_patch(averaging @ courses, n_patches)
             self._add_group(index, own, others, residual, bins)
+            missing = self.components.courses(kept.residual_cells[inside], index)
+            moments.own_courses[:, in_window] = own[:, :, 1:]
+            moments.residual_courses[:, in_window] = _by_patch(missing, n_patches)
 
         over_items(add_group, range(len(self.groups)))
         kept.drop(ready)
@@ -155,6 +177,16 @@ class CourseMoments:
         above: NDArray[np.float32] = np.maximum(variance, floor, dtype=np.float32)
         return above
 
+    def most_noise(self, index: int) -> NDArray[np.float64]:
+        """Covariance of the raw courses' noise by the photon transfer, (patches, K, K)."""
+        components, grid = self.components, self.components.grid
+        patches = components.groups[index].cells.patches(grid.binned(components.reference[None]))
+        variance = self._noise.gain * patches[:, 0] / grid.cell + self._noise.offset
+        loadings = components.loadings[index].astype(np.float64)
+        weighted = loadings * np.maximum(variance, 0)[:, :, None]
+        covariance: NDArray[np.float64] = loadings.transpose(0, 2, 1) @ weighted
+        return covariance
+
     def _brightness_of(self, index: int) -> NDArray[np.float32]:
         """What a 1 and each course give an average pixel of each patch, (patches, 1 + K, 1)."""
         components, grid = self.components, self.components.grid
@@ -172,6 +204,7 @@ class _Kept:
         self._components = components
         self.residual = np.empty((n_frames, *grid.padded), np.float32)
         self.cells = np.empty((n_frames, *(n // grid.cell for n in grid.padded)), np.float32)
+        self.residual_cells = np.empty_like(self.cells)
         self.start = self.done = self.stop = start
 
     @property
@@ -182,11 +215,12 @@ class _Kept:
     def take(self, raw: NDArray[Any], level: NDArray[np.float32]) -> None:
         """Take the next frames."""
         new = slice(self.stop - self.start, self.stop - self.start + len(raw))
-        residual = self.residual[new]
+        residual, cells = self.residual[new], self.residual_cells[new]
 
         def subtract(first: int) -> None:
             some = slice(first, first + _FRAMES_PER_TASK)
             self._components.grid.fill(residual[some], _residual(raw[some], level[some]))
+            cells[some] = self._components.grid.binned(residual[some])
 
         over_items(subtract, range(0, len(raw), _FRAMES_PER_TASK))
         self.cells[new] = self._components.deviations(level)
@@ -195,16 +229,20 @@ class _Kept:
     def drop(self, done: int) -> None:
         """Forget what is needed only for frames before ``done``."""
         first = max(self.start, done - _REACH)
-        for buffer in (self.residual, self.cells):
+        for buffer in (self.residual, self.cells, self.residual_cells):
             buffer[: self.stop - first] = buffer[first - self.start : self.stop - self.start].copy()
         self.start, self.done = first, done
 
 
 def _per_patch(courses: NDArray[np.float32], n_patches: int) -> NDArray[np.float32]:
     """A 1, then the courses, of each patch, (patches, n, 1 + K), from (n, patches * K)."""
-    n_frames = len(courses)
-    parts = courses.reshape(n_frames, n_patches, -1).transpose(1, 0, 2)
-    return np.concatenate([np.ones((n_patches, n_frames, 1), np.float32), parts], axis=2)
+    ones = np.ones((n_patches, len(courses), 1), np.float32)
+    return np.concatenate([ones, _by_patch(courses, n_patches)], axis=2)
+
+
+def _by_patch(courses: NDArray[np.float32], n_patches: int) -> NDArray[np.float32]:
+    """(patches, n, K) from (n, patches * K)."""
+    return courses.reshape(len(courses), n_patches, -1).transpose(1, 0, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,35 +253,83 @@ class Detail:
     ----------
     window : Window
     components : Components
-    images : list of ndarray, (1 + patches * K, pixels), float32
-        For each group of patches, in its box: what a constant and each course add, tapered.
+    images : list of ndarray, (1 + 2 * patches * K, pixels), float32
+        For each group of patches, in its box: what a constant, each course, and each change of a
+        course add, tapered.
+    changes, courses : list of ndarray, (window.n_frames, patches * K), float32
+        For each group of patches: by how much its courses are changed, and what they are then.
     """
 
     window: Window
     components: Components
     images: list[NDArray[np.float32]]
+    changes: list[NDArray[np.float32]]
+    courses: list[NDArray[np.float32]]
 
     def add_to(self, start: int, level: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Add to ``out`` what the denoised frames ``start`` onward say; all (n, Y, X)."""
-        first, last = max(start, self.window.start), min(start + len(level), self.window.stop)
+        for frames, inside in self._parts(start, out):
+            deviations = self.components.deviations(level[frames])
+            courses = partial(self._own_and_changes, deviations, inside)
+            self._add(out[frames], inside, courses, self.images)
+
+    def add_components(self, start: int, out: NDArray[np.float32], *, factor: float) -> None:
+        """Add to frames ``start`` onward ``factor`` times the components, with their courses."""
+        for frames, inside in self._parts(start, out):
+            courses = [np.float32(factor) * courses[inside] for courses in self.courses]
+            self._add(out[frames], inside, courses.__getitem__, self._whole_images)
+
+    def project_out(self, start: int, out: NDArray[np.float32]) -> None:
+        """Take from frames ``start`` onward what varies as components, as these frames show."""
+        deviations = self.components.deviations(out)
+        deviations -= deviations.mean(axis=0)
+        for frames, inside in self._parts(start, out):
+            courses = partial(self.components.courses, -deviations[frames])
+            self._add(out[frames], inside, courses, self._whole_images)
+
+    def _own_and_changes(
+        self, deviations: NDArray[np.float32], inside: slice, index: int
+    ) -> NDArray[np.float32]:
+        """A 1, the courses of a group in the denoised frames, and how they are changed."""
+        own = self.components.courses(deviations, index)
+        ones = np.ones((len(own), 1), np.float32)
+        return np.concatenate([ones, own, self.changes[index][inside]], axis=1)
+
+    @property
+    def _whole_images(self) -> list[NDArray[np.float32]]:
+        """The components as images, tapered."""
+        pairs = zip(self.images, self.courses, strict=True)
+        return [images[-courses.shape[1] :] for images, courses in pairs]
+
+    def _parts(self, start: int, out: NDArray[np.float32]) -> Iterator[tuple[slice, slice]]:
+        """A few frames at a time: which of ``out``, and which of the window."""
+        first, last = max(start, self.window.start), min(start + len(out), self.window.stop)
         step = few_frames(self.components.reference.size)
         for begin in range(first, last, step):
-            part = slice(begin - start, min(begin + step, last) - start)
-            self._add_frames(begin, level[part], out[part])
+            end = min(begin + step, last)
+            yield (
+                slice(begin - start, end - start),
+                slice(begin - self.window.start, end - self.window.start),
+            )
 
-    def _add_frames(self, start: int, level: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        cells = self.components.deviations(level)
-        begin = start - self.window.start
-        taper = self.window.taper[begin : begin + len(level)].astype(np.float32)[:, None]
+    def _add(
+        self,
+        out: NDArray[np.float32],
+        inside: slice,
+        courses_of: Callable[[int], NDArray[np.float32]],
+        images: list[NDArray[np.float32]],
+    ) -> None:
+        """Add to frames ``inside`` the window, for each group, its courses times its images."""
+        taper = self.window.taper[inside].astype(np.float32)[:, None]
 
         def add_row(row: int) -> None:
             for index in self._rows[row]:
-                courses = self.components.courses(cells, index)
-                courses = np.concatenate([taper, taper * courses], axis=1)
                 pixels = self.components.groups[index].pixels
-                added = (courses @ self.images[index]).reshape(len(level), *pixels.size)
+                added = (taper * courses_of(index)) @ images[index]
                 target = out[pixels.slices]
-                target += added[:, : target.shape[1], : target.shape[2]]
+                target += added.reshape(len(out), *pixels.size)[
+                    :, : target.shape[1], : target.shape[2]
+                ]
 
         over_rows(add_row, len(self._rows))
 
@@ -261,7 +347,8 @@ def fit_detail(
     corrected: NDArray[np.float32],
     noise: NoiseMoments,
 ) -> tuple[Detail, tuple[float, float]]:
-    """Regress what is left of the residual on courses, and shrink it by its own signal-to-noise.
+    """Regress what is left of the residual on courses, and shrink it by its own signal-to-noise;
+    then change the courses by what the raw recording shows of them.
 
     Parameters
     ----------
@@ -277,26 +364,54 @@ def fit_detail(
     (float, float)
         Sums of squares that the residual shows in what is corrected, before and after.
     """
-    grid = moments.components.grid
+    components, grid = moments.components, moments.components.grid
     shrinker = _Shrinker(grid, noise)
     tapers = grid.tapers()
     padded = grid.pad(corrected)
-    groups = moments.components.groups
+    groups = components.groups
     images: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(groups)
+    changes, courses = images.copy(), images.copy()
     errors = np.zeros((len(groups), 2))
 
     def fit_group(index: int) -> None:
         group = groups[index]
         taper = tapers[group.row, group.columns].reshape(len(group.columns), 1, -1)
-        fitted, before, after = _fit(moments.groups[index], group.pixels.patches(padded), shrinker)
-        constant, rest = (group.pixels.spread(x * taper) for x in np.split(fitted, [1], axis=1))
-        images[index] = np.concatenate([constant.sum(axis=0, keepdims=True), rest])
         share = taper.mean(axis=(1, 2))
-        errors[index] = (before * share).sum(), (after * share).sum()
+        done = group.pixels.patches(padded)
+        fitted, *fit_errors = _fit(moments.groups[index], done, shrinker)
+        whole = components.images(index) + fitted[:, 1:]
+        before, changed, *change_errors = _change(moments, index, done, fitted[:, 1:])
+        changes[index], courses[index] = _side_by_side(changed), _side_by_side(before + changed)
+        constant, *rest = (
+            group.pixels.spread(x * taper) for x in (fitted[:, :1], fitted[:, 1:], whole)
+        )
+        images[index] = np.concatenate([constant.sum(axis=0, keepdims=True), *rest])
+        strength = np.square(whole).sum(axis=2).mean(axis=1)
+        for i in range(2):
+            errors[index, i] = np.sum(share * (fit_errors[i] + strength * change_errors[i]))
 
     over_items(fit_group, range(len(groups)))
     before, after = errors.sum(axis=0)
-    return Detail(moments.window, moments.components, images), (float(before), float(after))
+    detail = Detail(moments.window, components, images, changes, courses)
+    return detail, (float(before), float(after))
+
+
+def _change(
+    moments: CourseMoments, index: int, done: NDArray[np.float32], fitted: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """The courses of a group in the fused recording, (patches, T, K), how they are changed, and
+    squared errors before and after."""
+    components, courses = moments.components, moments.groups[index]
+    added = moments.basis.T @ components.seen_in(done, index)
+    added += courses.own_courses @ components.seen_in(fitted.astype(np.float32), index)
+    fused = courses.own_courses + added
+    changes = course_changes(fused, courses.residual_courses - added, moments.most_noise(index))
+    return fused, *changes
+
+
+def _side_by_side(courses: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, patches * K) from (patches, n, K)."""
+    return np.ascontiguousarray(courses.transpose(1, 0, 2)).reshape(courses.shape[1], -1)
 
 
 def _fit(
