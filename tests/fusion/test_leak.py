@@ -40,3 +40,10 @@ def test_the_leak_of_a_blur_is_its_transfer(sigma_px):
 
 def test_without_noise_nothing_leaks():
     assert not leaked_share(np.ones((2, 3)), np.ones((2, 3)), np.zeros(3)).any()
+
+
+def test_shaking_is_not_taken_for_a_leak():
+    """It adds to the noise that is measured in coarse rings, not to the residual."""
+    noise = np.concatenate([np.full(9, 4.0), np.ones(9)])
+    number = np.full((2, 18), 1e4)
+    assert not leaked_share(np.ones((2, 18)), number, noise).any()

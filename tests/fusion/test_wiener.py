@@ -67,6 +67,7 @@ def reference(raw, denoised, *, n_bins, window, overlap):
     members = [rings == ring for ring in range(rings.max() + 1)]
     level = np.array([noise[:, ring].mean() for ring in members])
     noise_error = np.array([np.sqrt(2 / noise[:, ring].size) for ring in members])
+    believed = np.minimum(level, noise[:, np.isin(rings, range(9, len(members)))].mean())
     residual = raw.astype(np.float64) - denoised
     fused, found = denoised.astype(np.float64), []
     for w in plan_windows(len(raw), window=window, overlap=overlap):
@@ -76,7 +77,7 @@ def reference(raw, denoised, *, n_bins, window, overlap):
             power = np.array([np.mean(spectrum[band][:, ring] ** 2) for ring in members])
             number = np.array([len(band) * ring.sum() for ring in members])
             most = power * (1 + 2 * np.sqrt(2 / number))
-            leak = np.maximum(leak, 1 - np.sqrt(np.minimum(most / level, 1)))
+            leak = np.maximum(leak, 1 - np.sqrt(np.minimum(most / believed, 1)))
             leak[0] = 0
             own, common = (1 - leak) ** 2 * level, (1 - leak) * level
             shown = power > own * (1 + 2 * np.sqrt(2 / number + noise_error**2))
