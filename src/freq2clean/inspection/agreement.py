@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from freq2clean.fusion.scale import is_other_scale, match_scale
-from freq2clean.inspection.motion import register, spectra_of
 from freq2clean.inspection.rings import RingPower, common_power
 from freq2clean.inspection.survey import Survey
+from freq2clean.registration.correlation import register, spectra_of
 
 __all__ = ["Agreement", "Loss", "compare"]
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from freq2clean.inspection.motion import Spectrum, register, shifted, spectra_of
 from freq2clean.inspection.rings import common_power
 from freq2clean.inspection.survey import Survey
+from freq2clean.registration.correlation import Spectrum, register, spectra_of
+from freq2clean.registration.template import align_halves, standard_error
 
 __all__ = ["Stillness", "measure_stillness"]
 
@@ -94,8 +95,8 @@ def measure_stillness(survey: Survey, *, window: int | None = None) -> Stillness
     spectra = _halves(survey.chunk_means)
     edges = survey.chunk_edges
     while True:
-        shifts, template = _drift(spectra)
-        error = _disagreement(shifts[:, 0], shifts[:, 1])
+        shifts, template = align_halves(spectra)
+        error = standard_error(shifts[:, 0], shifts[:, 1])
         if error <= GOOD_ERROR_PX or len(spectra) < 2 * FEWEST_CHUNKS:
             break
         spectra, edges = _merge(spectra), _merge_edges(edges, len(spectra))
@@ -148,29 +149,6 @@ def _merge_edges(edges: NDArray[np.intp], chunks: int) -> NDArray[np.intp]:
     return np.append(edges[: 2 * (chunks // 2) : 2], edges[-1])
 
 
-def _drift(spectra: Spectrum) -> tuple[NDArray[np.float64], Spectrum]:
-    """Shifts (C, 2, 2) of the half of each chunk, and templates (2, y, x) of the two halves.
-
-    Each half is registered to the aligned average of the *other* half of all chunks, whose noise
-    is not its own.
-    """
-    middle = spectra[len(spectra) // 2]
-    shifts = np.stack([register(spectra[:, h], middle[1 - h]) for h in (0, 1)], axis=1)
-    common = np.median(shifts, axis=1)
-    for _ in range(2):
-        template = np.stack([shifted(spectra[:, h], -common).mean(axis=0) for h in (0, 1)])
-        shifts = np.stack([register(spectra[:, h], template[1 - h]) for h in (0, 1)], axis=1)
-        common = shifts.mean(axis=1)
-    return shifts, template
-
-
-def _disagreement(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
-    """Standard error per axis of the mean of two independent estimates (n, 2)."""
-    difference = one - two
-    difference = difference - difference.mean(axis=0)
-    return float(np.sqrt(np.mean(difference**2) * len(one) / (len(one) - 1)) / 2)
-
-
 def _moves(positions: NDArray[np.float64], error: float) -> bool:
     """Whether the positions scatter more than their errors, as a chi-square over all of them."""
     resolved = max(error, RESOLUTION_PX)
@@ -219,7 +197,7 @@ def _jitter(
         reference = spectra_of(image[None, :, columns])[0]
         sides.append(register(spectra_of(survey.kept[:, :, columns]), reference) - drift)
     left, right = (side - np.median(side, axis=0) for side in sides)
-    noise = _disagreement(left, right)
+    noise = standard_error(left, right)
     if not noise <= USEFUL_ERROR_PX:
         return None, None
     variance = float(np.mean(left * right))

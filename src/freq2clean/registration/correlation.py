@@ -8,21 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-__all__ = ["register", "shifted", "spectra_of"]
+__all__ = ["Spectrum", "fill_unknown", "locate", "register", "shifted", "spectra_of"]
 
 DETAIL_SIGMA_PX = 6.0
 SOFTENING_SIGMA_PX = 0.7
 TAPER_SHARE = 0.25
 NEWTON_STEPS = 5
 CONVERGED_PX = 0.003
+NEGLIGIBLE_WEIGHT = 1e-3
 
 Spectrum = NDArray[np.complexfloating[Any, Any]]
 
 
-def spectra_of(images: NDArray[Any], /) -> Spectrum:
-    """Fourier transforms (n, y, x) of images, without their slow background and their edges."""
+def spectra_of(images: NDArray[Any], /, *, part: NDArray[np.bool_] | None = None) -> Spectrum:
+    """Fourier transforms (n, y, x) of images, without their slow background and their edges.
+
+    With ``part`` (y, x), of their detail in that part of the field alone.
+    """
     out = np.empty(images.shape, np.complex64)
     taper = np.multiply.outer(*(_taper(size) for size in images.shape[1:])).astype(np.float32)
+    if part is not None:
+        taper *= part
     for spectrum, image in zip(out, images, strict=True):
         image = image.astype(np.float32)
         detail = ndimage.gaussian_filter(image, SOFTENING_SIGMA_PX)
@@ -39,16 +45,32 @@ def register(spectra: Spectrum, reference: Spectrum, /) -> NDArray[np.float64]:
     The peak of the cross-correlation, which weighs each spatial frequency by the reference's own
     strength there, so that what is noise in both does not count.
     """
-    shifts = np.zeros((len(spectra), 2))
-    for shift, spectrum in zip(shifts, spectra, strict=True):
+    return locate(spectra, reference)[0]
+
+
+def locate(
+    spectra: Spectrum, reference: Spectrum, /
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The shifts (n, 2) that `register` gives, and how clear each is.
+
+    Returns
+    -------
+    shifts : (n, 2) float64
+    clarity : (n,) float64
+        Height of the peak over the root mean square of the correlation: some 4 where there is
+        nothing but noise, 0 where there is nothing.
+    """
+    shifts, clarity = np.zeros((len(spectra), 2)), np.zeros(len(spectra))
+    for i, spectrum in enumerate(spectra):
         product = spectrum * reference.conj()
         correlation = fft.ifft2(product).real
         if not correlation.any():
             continue
         peak = np.unravel_index(np.argmax(correlation), correlation.shape)
         whole = [p - n if 2 * p > n else p for p, n in zip(peak, correlation.shape, strict=True)]
-        shift[:] = _refined(product, np.array(whole, float))
-    return shifts
+        shifts[i] = _refined(product, np.array(whole, float))
+        clarity[i] = correlation[peak] / np.sqrt(np.mean(np.square(correlation)))
+    return shifts, clarity
 
 
 def _refined(product: Spectrum, peak: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,3 +109,20 @@ def _taper(size: int) -> NDArray[np.float64]:
     from scipy.signal.windows import tukey
 
     return np.asarray(tukey(size + 2, TAPER_SHARE)[1:-1])
+
+
+def fill_unknown(image: NDArray[np.float32], /) -> NDArray[np.float32]:
+    """The image with its slow background where it is not finite, so that no detail is seen there.
+
+    Zeros where nothing of it is finite.
+    """
+    known = np.isfinite(image)
+    if known.all():
+        return image
+    weight = ndimage.gaussian_filter(known.astype(np.float32), DETAIL_SIGMA_PX)
+    background = ndimage.gaussian_filter(np.where(known, image, 0), DETAIL_SIGMA_PX)
+    level = float(image[known].mean()) if known.any() else 0.0
+    near = weight > NEGLIGIBLE_WEIGHT
+    np.divide(background, weight, out=background, where=near)
+    background[~near] = level
+    return np.where(known, image, background).astype(np.float32)
