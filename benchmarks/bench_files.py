@@ -22,7 +22,7 @@ from timing import table
 from freq2clean import fuse
 
 ROUNDS = 7
-CASES = (("new", ("fft", "dct", "wiener")), ("replaced", ("fft",)))
+CASES = (("new", ("fft", "dct", "wiener", "subspace")), ("replaced", ("fft",)))
 
 
 def flush(path: Path) -> None:

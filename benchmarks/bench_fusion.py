@@ -13,7 +13,7 @@ from recording import make_pair
 from skimage.exposure import match_histograms
 from timing import median_seconds, table
 
-from freq2clean import Dct, Fft, Wiener
+from freq2clean import Dct, Fft, Subspace, Wiener
 from freq2clean.fusion import Method
 
 ALPHA = 0.85
@@ -68,7 +68,8 @@ def ours(method: Method, raw, denoised, out):
     fusion = method.fit(raw, denoised, block_frames=BLOCK_FRAMES)
     for start in range(0, len(raw), BLOCK_FRAMES):
         part = slice(start, start + BLOCK_FRAMES)
-        fusion.apply(denoised[part], first_frame=start, out=out[part])
+        for _ in fusion.stream(denoised[part], first_frame=start, room=lambda a, b: out[a:b]):
+            pass
     return fusion
 
 
@@ -83,6 +84,7 @@ def main(n_frames: int, size: int) -> None:
         "ours, `fft`": Fft(),
         "ours, `dct`": Dct(),
         "ours, `wiener`": Wiener(),
+        "ours, `subspace`": Subspace(),
     }
     seconds = {
         name: median_seconds(lambda m=method: ours(m, raw, denoised, out))

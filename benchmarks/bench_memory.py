@@ -5,27 +5,15 @@ python benchmarks/bench_memory.py [size] [frames ...]
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from recording import write_pair_like
-from timing import table
+from timing import cost_of, table
 
-METHODS = ("fft", "dct", "wiener")
-
-
-def peak_bytes(arguments: list[str]) -> int:
-    """Peak resident memory of one run of the command."""
-    command = [sys.executable, "-m", "freq2clean", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"freq2clean {' '.join(arguments)} failed")
-    return usage.ru_maxrss * 1024
+METHODS = ("fft", "dct", "wiener", "subspace")
 
 
 def main(size: int, lengths: list[int]) -> None:
@@ -37,8 +25,8 @@ def main(size: int, lengths: list[int]) -> None:
                 pair = elsewhere.submit(write_pair_like, folder, n_frames, size).result()
             for method in METHODS:
                 out = str(folder / "fused.tif")
-                peak = peak_bytes(["fuse", *pair, "-o", out, "--method", method, "--json"])
-                rows.append((str(n_frames), method, f"{peak / 1e6:.0f}"))
+                cost = cost_of(["fuse", *pair, "-o", out, "--method", method, "--json"])
+                rows.append((str(n_frames), method, f"{cost.peak_bytes / 1e6:.0f}"))
     print(f"## Peak memory, {size} x {size} pixels, `--memory 1GB`\n")
     print("Resident memory of the whole process, TIFF to TIFF, interpreter included.\n")
     print(table(("frames", "method", "peak, MB"), rows))

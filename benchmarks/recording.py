@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,45 @@ def make_pair(n_frames: int, size: int) -> tuple[NDArray[np.uint16], NDArray[np.
     return raw, denoised
 
 
-def write_pair_like(path: Any, n_frames: int, size: int) -> tuple[str, str]:
-    """The same as TIFF files of any length in bounded memory: frames repeat, which timing may."""
+def write_pair_like(
+    path: Path, n_frames: int, size: int, *, suffix: str = "tif"
+) -> tuple[str, str]:
+    """The same as files of any length in bounded memory: frames repeat, which timing may."""
+    names = str(path / f"raw.{suffix}"), str(path / f"denoised.{suffix}")
+    for name, frames in zip(names, make_pair(200, size), strict=True):
+        _WRITERS[suffix](name, frames, n_frames)
+    return names
+
+
+def _write_tiff(name: str, frames: NDArray[Any], n_frames: int) -> None:
     import tifffile
 
-    raw, denoised = make_pair(200, size)
-    names = str(path / "raw.tif"), str(path / "denoised.tif")
-    for name, frames in zip(names, (raw, denoised), strict=True):
-        repeated = (frames[i % len(frames)] for i in range(n_frames))
-        tifffile.imwrite(
-            name, repeated, shape=(n_frames, size, size), dtype=frames.dtype, bigtiff=True
-        )
-    return names
+    repeated = (frames[i % len(frames)] for i in range(n_frames))
+    shape = n_frames, *frames.shape[1:]
+    tifffile.imwrite(name, repeated, shape=shape, dtype=frames.dtype, bigtiff=True)
+
+
+def _write_npy(name: str, frames: NDArray[Any], n_frames: int) -> None:
+    shape = n_frames, *frames.shape[1:]
+    _repeat(frames, np.lib.format.open_memmap(name, "w+", frames.dtype, shape))
+
+
+def _write_zarr(name: str, frames: NDArray[Any], n_frames: int) -> None:
+    import zarr
+
+    shape = n_frames, *frames.shape[1:]
+    chunks = 16, *frames.shape[1:]
+    target = zarr.create_array(
+        name, shape=shape, chunks=chunks, dtype=frames.dtype, compressors=None
+    )
+    _repeat(frames, target)
+
+
+def _repeat(frames: NDArray[Any], target: Any) -> None:
+    """Fill an array with the frames over and over."""
+    for start in range(0, target.shape[0], len(frames)):
+        stop = min(start + len(frames), target.shape[0])
+        target[start:stop] = frames[: stop - start]
+
+
+_WRITERS = {"tif": _write_tiff, "npy": _write_npy, "zarr": _write_zarr}

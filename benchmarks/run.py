@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("bench_fusion", "bench_files", "bench_memory", "bench_ssim3d")
+BENCHMARKS = ("bench_fusion", "bench_files", "bench_memory", "bench_long", "bench_ssim3d")
 
 
 def main() -> None:
