@@ -3,15 +3,18 @@
 from dataclasses import fields
 
 from freq2clean.errors import InputError
+from freq2clean.fusion.auto import Auto
 from freq2clean.fusion.dct import Dct
 from freq2clean.fusion.fft import Fft
 from freq2clean.fusion.method import Fusion, Method
 from freq2clean.fusion.subspace import Subspace
 from freq2clean.fusion.wiener import Wiener
 
-__all__ = ["METHODS", "Dct", "Fft", "Fusion", "Method", "Subspace", "Wiener", "get_method"]
+__all__ = ["METHODS", "Auto", "Dct", "Fft", "Fusion", "Method", "Subspace", "Wiener", "get_method"]
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Fft, Dct, Wiener, Subspace)}
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (Fft, Dct, Wiener, Subspace, Auto)
+}
 
 
 def get_method(name: str, /, **options: object) -> Method:

@@ -111,15 +111,18 @@ class ComponentSurvey:
         over_items(add_group, self._groups)
         self._n_frames += len(frames)
 
-    def components(self, scale: Scale) -> Components:
+    def components(self, scale: Scale, *, at_most: int | None = None) -> Components:
         """The components that are strong enough to be more than leaked noise.
 
         ``scale`` is that of the denoised recording: components see it as brought to the raw one's.
+        Of more than ``at_most``, the strongest are taken.
         """
         assert self._reference is not None, "no frame was added"
         strengths, loadings = self._strongest()
         floor = _LEAST_STRENGTH * np.quantile(strengths[..., 0], _QUIET_SHARE)
-        strong = strengths > np.maximum(floor, np.finfo(np.float32).tiny)
+        if at_most is not None and at_most < strengths.size:
+            floor = max(floor, np.partition(strengths, -at_most - 1, axis=None)[-at_most - 1])
+        strong = strengths > max(floor, np.finfo(np.float32).tiny)
         groups = self.grid.groups([np.flatnonzero(row[:, 0]) for row in strong])
         kept = []
         for group in groups:

@@ -25,10 +25,12 @@ from freq2clean.fusion.wiener import (
     mean_errors,
 )
 
-__all__ = ["Subspace"]
+__all__ = ["CourseSurvey", "Subspace", "SubspacePlan"]
 
 _SURVEY_RUNS = 8
-_SHARE_OF_MEMORY = 2 / 3
+_SHARE_OF_LIMITER = 2 / 3
+_SHARE_OF_COURSES = 1 / 6
+_BYTES_PER_COURSE_AND_FRAME = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +68,16 @@ class Subspace(Wiener):
 
     def survey(self, n_frames: int, shape: tuple[int, int], *, find_scale: bool) -> Survey:
         runs = spread_runs(n_frames, n_runs=_SURVEY_RUNS, length=RUN_FRAMES)
-        return _CourseSurvey(shape, runs, find_scale=find_scale)
+        return CourseSurvey(shape, runs, find_scale=find_scale)
 
     def plan(
         self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None
     ) -> Plan:
-        assert isinstance(survey, _CourseSurvey)
-        return _SubspacePlan(self, n_frames, shape, survey, memory_bytes or DEFAULT_MEMORY_BYTES)
+        assert isinstance(survey, CourseSurvey)
+        return SubspacePlan(self, n_frames, shape, survey, memory_bytes or DEFAULT_MEMORY_BYTES)
 
 
-class _CourseSurvey(ResidualSurvey):
+class CourseSurvey(ResidualSurvey):
     """Also finds the components of the denoised recording."""
 
     def __init__(
@@ -89,21 +91,26 @@ class _CourseSurvey(ResidualSurvey):
         self.components.add(denoised)
 
 
-class _SubspacePlan(WienerPlan):
+class SubspacePlan(WienerPlan):
     def __init__(
         self,
         method: Subspace,
         n_frames: int,
         shape: tuple[int, int],
-        survey: _CourseSurvey,
+        survey: CourseSurvey,
         memory_bytes: int,
     ) -> None:
         self._limit_moments: list[LimitMoments] = []
-        share = int(memory_bytes * _SHARE_OF_MEMORY)
-        super().__init__(method, n_frames, shape, survey, memory_bytes - share)
+        for_limiter, for_courses = (
+            int(memory_bytes * share) for share in (_SHARE_OF_LIMITER, _SHARE_OF_COURSES)
+        )
+        super().__init__(method, n_frames, shape, survey, memory_bytes - for_limiter - for_courses)
         if survey.noise.is_empty:
             return
-        components = survey.components.components(survey.scale())
+        bytes_per_course = _BYTES_PER_COURSE_AND_FRAME * self.jobs[0].window.n_frames
+        components = survey.components.components(
+            survey.scale(), at_most=for_courses // bytes_per_course
+        )
         transfer = survey.noise.photon_transfer()
         self.jobs = [
             replace(job, courses=CourseMoments(job.window, components, self._basis, transfer))
@@ -111,7 +118,7 @@ class _SubspacePlan(WienerPlan):
         ]
         starts = [*(job.window.start for job in self.jobs), n_frames]
         least = min(stop - start for start, stop in pairwise(starts))
-        length = limit_frames(least, shape, share) if method.limit else 0
+        length = limit_frames(least, shape, for_limiter) if method.limit else 0
         self.tiling = Tiling(shape, length) if length else None
 
     def limit_moments(self, start: int) -> LimitMoments:

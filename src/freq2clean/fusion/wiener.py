@@ -22,7 +22,7 @@ from freq2clean.fusion.parallel import over_items
 from freq2clean.fusion.pattern import LineOffsets, bad_pixels, fill_in, find_line_offsets
 from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import Survey, measured, spread_runs
-from freq2clean.fusion.windows import check_windows, plan_windows
+from freq2clean.fusion.windows import check_windows, even_window, plan_windows
 
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
@@ -32,9 +32,9 @@ __all__ = [
     "WienerPlan",
     "mean_errors",
     "shrinkage",
+    "tiles_of",
 ]
 
-_WINDOW_FRAMES = 3000
 RUN_FRAMES = 128
 _TILE_PIXELS = 64
 _TILE_RUNS = 4
@@ -114,8 +114,8 @@ class ResidualSurvey(Survey):
     ) -> None:
         super().__init__(shape, runs, find_scale=find_scale)
         self.noise = NoiseMoments(shape)
-        self._n_runs = 0
-        self._where = _tiles(shape)
+        self._n_runs, self._keep_every = 0, max(1, len(runs) // _TILE_RUNS)
+        self._where = tiles_of(shape)
         self._tile_noise = NoiseMoments((min(shape[0], _TILE_PIXELS), min(shape[1], _TILE_PIXELS)))
         self._tiles: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
@@ -123,7 +123,7 @@ class ResidualSurvey(Survey):
         super().add(raw, denoised)
         self.noise.add(raw)
         self._n_runs += 1
-        if (self._n_runs - 1) % max(1, len(self.runs) // _TILE_RUNS):
+        if (self._n_runs - 1) % self._keep_every:
             return
         for rows, columns in self._where:
             tile = measured(raw[:, rows, columns])
@@ -200,7 +200,7 @@ class WienerPlan(Plan):
     ) -> None:
         windows = plan_windows(
             n_frames,
-            window=method.window or _even_window(n_frames, method.overlap),
+            window=method.window or even_window(n_frames, overlap=method.overlap),
             overlap=method.overlap,
         )
         self._method = method
@@ -439,15 +439,7 @@ def useful_bins(survey: ResidualSurvey, n_frames: int) -> int:
     return min(n_frames, -(-n_frames * (last + 1) // len(gain)))
 
 
-def _even_window(n_frames: int, overlap: float) -> int:
-    """Such that windows of about 3000 frames cover the recording evenly."""
-    n_windows = max(1, round(n_frames / _WINDOW_FRAMES))
-    if n_windows == 1:
-        return n_frames
-    return int(n_frames / (n_windows - (n_windows - 1) * overlap)) + n_windows
-
-
-def _tiles(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
+def tiles_of(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
     """A few tiles on a grid over the image."""
     starts = [np.unique(np.linspace(0, max(0, n - _TILE_PIXELS), 2).astype(int)) for n in shape]
     return [

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 
-__all__ = ["Window", "check_windows", "plan_windows"]
+__all__ = ["Window", "check_windows", "even_window", "n_default_windows", "plan_windows"]
+
+_DEFAULT_FRAMES = 3000
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,22 @@ def plan_windows(n_frames: int, *, window: int, overlap: float = 0.0) -> list[Wi
     for start in starts:
         total[start : start + window] += bump
     return [Window(s, s + window, bump / total[s : s + window]) for s in starts]
+
+
+def n_default_windows(n_frames: int) -> int:
+    """How many windows of about 3000 frames a recording has."""
+    return max(1, round(n_frames / _DEFAULT_FRAMES))
+
+
+def even_window(n_frames: int, n_windows: int | None = None, *, overlap: float) -> int:
+    """Frames per window, such that so many cover the recording evenly; as many as by default.
+
+    Examples
+    --------
+    >>> even_window(6000, overlap=0.1), even_window(6000, 4, overlap=0.1)
+    (3159, 1625)
+    """
+    n_windows = n_windows or n_default_windows(n_frames)
+    if n_windows == 1:
+        return n_frames
+    return int(n_frames / (n_windows - (n_windows - 1) * overlap)) + n_windows
