@@ -217,6 +217,7 @@ REFUSED = {
     "denoise raw.tif -o o.tif --model noise2noise": "noise2noise needs a trained model",
     "run raw.tif -o o.tif --model noise2noise --checkpoint model.pth": "holds a model of deepcad",
     "train raw.tif raw.tif raw.tif -o m.pth --model noise2noise": "3 recordings are no pairs",
+    "run raw.tif -o o.tif --model noise2void": "noise2void needs a trained model",
     "denoise raw.tif -o o.tif --command absent": 'as in "prog {input} {output}"',
     "denoise raw.tif -o o.tif --model command": 'as in "prog {input} {output}"',
     "run raw.tif -o o.tif --model pca --command x": "--command and --model pca are both given",

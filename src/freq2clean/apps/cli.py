@@ -38,8 +38,10 @@ Method = StrEnum("Method", ["wiener", "fft", "dct", "subspace"])
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
 Align = StrEnum("Align", ["start", "end", "center"])
 Compression = StrEnum("Compression", ["deflate", "zstd"])
-Model = StrEnum("Model", ["gaussian", "pca", "pretrained", "deepcad", "noise2noise", "command"])
-_TRAINED = (Model.deepcad, Model.noise2noise)
+Model = StrEnum(
+    "Model", ["gaussian", "pca", "pretrained", "deepcad", "noise2noise", "noise2void", "command"]
+)
+_TRAINED = (Model.deepcad, Model.noise2noise, Model.noise2void)
 
 
 class RawMean(StrEnum):
@@ -91,7 +93,7 @@ _MODEL = typer.Option(
     help="gaussian: widths chosen from the data; pca: local, by patch; pretrained: a network that "
     "comes with freq2clean (needs the extra onnx or torch); deepcad: the network of DeepCAD-RT, "
     "which has to be trained (needs the extra torch), and noise2noise the same, trained on pairs; "
-    "command: see --command.",
+    "noise2void: by CAREamics, to be trained (needs the extra careamics); command: see --command.",
 )
 ModelName = Annotated[Model, _MODEL]
 BestModel = Annotated[Model | None, _MODEL]
@@ -117,11 +119,11 @@ Hz = Annotated[float | None, _of(_DCT, "The same, in hertz.")]
 Unit = Annotated[float | None, _of(_DCT, "Where the raw file does not say.")]
 _HALF_WIDTH = "Half-width of that edge, in indices."
 
-_DEEPCAD = "--model deepcad and noise2noise"
+_DEEPCAD = "--model deepcad, noise2noise and noise2void"
 Device = Annotated[
     str | None,
     _of(
-        "--model pretrained, deepcad and noise2noise",
+        "--model pretrained, deepcad, noise2noise and noise2void",
         "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ...",
     ),
 ]

@@ -12,6 +12,7 @@ from freq2clean.denoisers.contract import Denoised, Denoiser, Model
 from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.denoisers.gaussian import Gaussian
 from freq2clean.denoisers.noise2noise import Noise2Noise
+from freq2clean.denoisers.noise2void import Noise2Void
 from freq2clean.denoisers.pca import PCA
 from freq2clean.denoisers.pretrained import Pretrained
 from freq2clean.errors import InputError, MissingExtraError
@@ -26,6 +27,7 @@ __all__ = [
     "Gaussian",
     "Model",
     "Noise2Noise",
+    "Noise2Void",
     "Pretrained",
     "default_model",
     "get_denoiser",
@@ -33,7 +35,8 @@ __all__ = [
 ]
 
 DENOISERS: dict[str, type[Denoiser]] = {
-    kind.name: kind for kind in (Gaussian, PCA, Pretrained, DeepCAD, Noise2Noise, Command)
+    kind.name: kind
+    for kind in (Gaussian, PCA, Pretrained, DeepCAD, Noise2Noise, Noise2Void, Command)
 }
 
 

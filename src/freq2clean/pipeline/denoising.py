@@ -64,10 +64,11 @@ def denoise(
     Parameters
     ----------
     raw : array-like (T, Y, X), path or Recording
-    model : "gaussian", "pca", "pretrained", "deepcad", "noise2noise" or "command"
+    model : "gaussian", "pca", "pretrained", "deepcad", "noise2noise", "noise2void" or "command"
         A Gaussian in space and time whose widths are chosen from the data, a local PCA, a network
         that ships with the package (extra ``onnx`` or ``torch``), that of DeepCAD-RT (extra
-        ``torch``), which takes long to train, the same trained on pairs, or any program, as in
+        ``torch``), which takes long to train, the same trained on pairs, that of Noise2Void (extra
+        ``careamics``), or any program, as in
         ``denoise(raw, model="command", command="prog {input} {output}")``.
     checkpoint : path, optional
         A model that `train` wrote, or one of the public DeepCAD-RT package. Nothing is fitted.

@@ -50,7 +50,7 @@ def train(
         One, or several for models that take them; noise2noise takes two acquisitions of a scene.
     out : path
         The model, written anew after every epoch.
-    model : "deepcad", "noise2noise", "gaussian" or "pca"
+    model : "deepcad", "noise2noise", "noise2void", "gaussian" or "pca"
     resume : bool
         Go on with what stands under ``out``.
     channel, plane
