@@ -37,21 +37,17 @@ def test_content_has_the_same_place_whatever_the_shift():
         np.testing.assert_array_equal(frame[all_see], brought[0][all_see])
 
 
-def test_nothing_comes_from_beyond_the_canvas(image):
+def test_what_the_canvas_does_not_reach_is_told(image):
     common = CommonFrame(image.shape, image.shape, (0, 0))
-    back = common.bring_back(np.ones(image.shape, np.float32), np.array([3, -5]))
-    expected = np.zeros(image.shape)
-    expected[3:, :-5] = 1
-    np.testing.assert_array_equal(back, expected)
+    expected = np.zeros(image.shape, np.bool_)
+    expected[3:, :-5] = True
+    np.testing.assert_array_equal(common.reaches(np.array([3, -5])), expected)
+    assert common.reaches(np.zeros(2)).all()
 
 
 def test_one_jump_does_not_blow_up_the_canvas():
     shifts = np.zeros((1000, 2))
     shifts[500] = 300
-    assert CommonFrame.around((512, 512), shifts).shape == (512, 512)
-    assert (
-        CommonFrame.around((512, 512), shifts)
-        .bring_back(np.ones((512, 512), np.float32), shifts[500])
-        .sum()
-        == (512 - 300) ** 2
-    )
+    common = CommonFrame.around((512, 512), shifts)
+    assert common.shape == (512, 512)
+    assert common.reaches(shifts[500]).sum() == (512 - 300) ** 2

@@ -62,11 +62,12 @@ class CommonFrame:
         return self._both(self.field, shift - self.origin, self.shape)
 
     def bring_back(self, image: Frame, shift: Shift) -> Frame:
-        """A canvas (shape) in the field, 0 where the canvas does not reach."""
-        start = np.asarray(self.origin) - shift
-        frame = sample(image, start, self.field)
-        frame *= self._both(self.shape, start, self.field)
-        return frame
+        """A canvas (shape) in the field, beyond its edges as at them."""
+        return sample(image, np.asarray(self.origin) - shift, self.field)
+
+    def reaches(self, shift: Shift) -> NDArray[np.bool_]:
+        """Which pixels of the field lie on the canvas."""
+        return self._both(self.shape, np.asarray(self.origin) - shift, self.field)
 
     @staticmethod
     def _both(size: tuple[int, int], start: Shift, shape: tuple[int, int]) -> NDArray[np.bool_]:
