@@ -22,14 +22,14 @@ TINY = Noise2Noise(
     batch_size=4,
     learning_rate=1e-3,
     base_channels=4,
-    tile_t=40,
-    tile_yx=40,
+    tile_t=80,
+    tile_yx=32,
     halo=8,
 )
 LEARNING = replace(
     TINY,
     patch_t=16,
-    patches_per_epoch=100,
+    patches_per_epoch=60,
     batch_size=1,
     learning_rate=3e-3,
     base_channels=8,

@@ -29,12 +29,12 @@ TINY = Noise2Void(
     learning_rate=3e-3,
     base_channels=8,
     masked_percent=5.0,
-    tile_t=40,
-    tile_yx=40,
+    tile_t=80,
+    tile_yx=32,
     halo=8,
 )
 LEARNING = replace(
-    TINY, patch_t=16, patches_per_epoch=80, batch_size=1, learning_rate=2e-3, tile_t=136, tile_yx=64
+    TINY, patch_t=16, patches_per_epoch=60, batch_size=1, learning_rate=2e-3, tile_t=136, tile_yx=64
 )
 
 

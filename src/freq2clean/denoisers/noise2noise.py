@@ -102,8 +102,8 @@ class Alternating:
     --------
     >>> import numpy as np
     >>> one = np.array([2.0, 4.0, 6.0]).reshape(3, 1, 1)
-    >>> (Alternating(one, 10 * one + 7)[1:5] * np.sqrt(2)).round(3).ravel()
-    array([-2.,  0.,  0.,  2.], dtype=float32)
+    >>> (Alternating(one, 10 * one + 7)[1:5] * np.sqrt(2)).round(3).ravel().tolist()
+    [-2.0, 0.0, 0.0, 2.0]
     """
 
     def __init__(self, one: Frames, other: Frames) -> None:
