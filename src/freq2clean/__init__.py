@@ -17,7 +17,7 @@ from freq2clean.version import __version__
 if TYPE_CHECKING:
     from freq2clean.denoisers import PCA, DeepCAD, Gaussian
     from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError, OutputError
-    from freq2clean.fusion import Dct, Fft, Fusion, Subspace, Wiener
+    from freq2clean.fusion import Auto, Dct, Fft, Fusion, Subspace, Wiener
     from freq2clean.metrics import Scores, SSIM3DOptions
     from freq2clean.pipeline import (
         DenoiseResult,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "denoisers": ("DeepCAD", "Gaussian", "PCA"),
     "errors": ("Freq2CleanError", "InputError", "MissingExtraError", "OutputError"),
-    "fusion": ("Dct", "Fft", "Fusion", "Subspace", "Wiener"),
+    "fusion": ("Auto", "Dct", "Fft", "Fusion", "Subspace", "Wiener"),
     "metrics": ("SSIM3DOptions", "Scores"),
     "pipeline": (
         "DenoiseResult",
@@ -55,6 +55,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "PCA",
+    "Auto",
     "Dct",
     "DeepCAD",
     "DenoiseResult",

@@ -142,7 +142,7 @@ def test_a_run_in_a_process(freq2clean, folder):
     assert said["denoised"]["path"] == ""
     assert said["denoised"]["parameters"] == {"model": "pretrained"}
     assert "dB that the network was trained on" in said["denoised"]["findings"]["domain"]
-    assert said["fused"]["parameters"]["method"] == "wiener"
+    assert said["fused"]["parameters"]["method"] == "auto"
     assert said["picture"] == "fused-side-by-side.png"
     with Image.open(folder / said["picture"]) as picture:
         assert len(np.unique(np.asarray(picture))) > 50
@@ -237,7 +237,7 @@ REFUSED = {
     "train raw.tif -o m.npz --model gaussian --epochs 3": "gaussian has no option n_epochs",
     "train raw.tif denoised.tif -o m.npz --model pca": "2 are given",
     "train raw.tif -o m.npz --model pca --resume": "resume",
-    "fuse raw.tif denoised.tif -o o.tif --no-limit": "wiener has no option limit",
+    "fuse raw.tif denoised.tif -o o.tif --method wiener --no-limit": "wiener has no option limit",
 }
 
 

@@ -297,7 +297,7 @@ BAD_OPTIONS = {
     "--alpha -0.1 --method fft": "0 to 1",
     "--alpha nan --method fft": "0 to 1",
     "--alpha much --method fft": "alpha = 'much'",
-    "--alpha 0.85": "wiener has no option alpha",
+    "--alpha 0.85": "auto has no option alpha",
     "--matching histogram": "no option matching",
     "--bins 3 --method fft": "no option n_bins",
     "--raw-average 10 --method fft": "no option raw_average",

@@ -49,7 +49,7 @@ def test_every_output_format_holds_what_arrays_give(pair, save, suffix, tmp_path
         assert fused.metadata.frame_rate_hz == pytest.approx(12.5)
         assert fused.metadata.pixel_size_um == pytest.approx((0.5, 0.25))
         made = fused.metadata.provenance
-    assert made["method"] == "wiener"
+    assert made["method"] == "auto"
     assert made["n_bins"] == 4
     assert set(made["versions"]) == {"freq2clean", "numpy", "scipy", "python"}
     assert [entry["name"] for entry in made["inputs"]] == [str(raw), str(denoised)]

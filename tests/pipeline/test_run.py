@@ -92,7 +92,7 @@ def test_refused_before_any_work(raw_file, tmp_path):
         ({"dtype": "uint3"}, InputError, "uint3"),
         ({"compression": "zstd"}, OutputError, "deflate"),
         ({"method": "magic"}, InputError, "magic"),
-        ({"alpha": 0.5}, InputError, "wiener has no option alpha"),
+        ({"alpha": 0.5}, InputError, "auto has no option alpha"),
         ({"model": "magic"}, InputError, "magic"),
         ({"model_options": {"depth": 3}}, InputError, "pretrained has no option depth"),
         ({"checkpoint": tmp_path / "absent.npz"}, InputError, "no such file"),

@@ -88,3 +88,16 @@ def test_the_second_shortest_fused_is_set_beside_the_longest_denoised():
     rows[3]["ssim3d"] = 0.6
     assert not verdicts(rows)[1].holds
     assert verdicts(rows[:2]) == []
+
+
+def test_noise2noise_is_trained_by_its_preset(tmp_path, monkeypatch):
+    small = replace(
+        PRESETS["noise2noise"],
+        shape=(60, 24, 24),
+        patch_t=(8,),
+        training=PRESETS["tiny"].training,
+    )
+    monkeypatch.setitem(PRESETS, "noise2noise", small)
+    rows = study_patch_t(tmp_path, preset="noise2noise")
+    assert {(row["denoiser"], row["patch_t"]) for row in rows} == {("noise2noise", 8)}
+    assert {row["training_voxels"] for row in rows} == {8 * 16 * 16 * 4 * 2}

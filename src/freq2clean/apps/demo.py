@@ -18,7 +18,7 @@ __all__ = ["DemoResult", "run_demo"]
 _SHAPE = (900, 160, 160)
 _FUSIONS: dict[str, dict[str, Any]] = {
     "fused-by-study": {"method": "fft", "alpha": 0.85, "matching": "histogram"},
-    "fused": {"method": "wiener"},
+    "fused": {},
 }
 
 

@@ -10,7 +10,20 @@ from freq2clean.fusion.method import Fusion, Method
 from freq2clean.fusion.subspace import Subspace
 from freq2clean.fusion.wiener import Wiener
 
-__all__ = ["METHODS", "Auto", "Dct", "Fft", "Fusion", "Method", "Subspace", "Wiener", "get_method"]
+__all__ = [
+    "DEFAULT_METHOD",
+    "METHODS",
+    "Auto",
+    "Dct",
+    "Fft",
+    "Fusion",
+    "Method",
+    "Subspace",
+    "Wiener",
+    "get_method",
+]
+
+DEFAULT_METHOD = "auto"
 
 METHODS: dict[str, type[Method]] = {
     method.name: method for method in (Fft, Dct, Wiener, Subspace, Auto)

@@ -8,18 +8,22 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.fusion import Fusion, Method, get_method
+from freq2clean.fusion import DEFAULT_METHOD, Fusion, Method, get_method
 from freq2clean.fusion.method import as_frames
+from freq2clean.fusion.scale import Scale
+from freq2clean.pipeline.denoising import halves
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import Pair, open_pair
+from freq2clean.pipeline.registering import RegisteredPair, describe_motion, find_scale
 from freq2clean.pipeline.saving import Saved, Target, check_file_options, saving
 from freq2clean.pipeline.swapped import FrameChanges
 from freq2clean.recordings import Metadata, check_target
+from freq2clean.registration import Motion, find_motion
 from freq2clean.streaming import IN_FLIGHT, two_passes
 
 __all__ = ["FuseResult", "fuse"]
@@ -72,7 +76,7 @@ def fuse(
     denoised: Any,
     /,
     *,
-    method: str = "wiener",
+    method: str = DEFAULT_METHOD,
     out: str | Path | None = None,
     dtype: str = "float32",
     compression: str | None = None,
@@ -80,6 +84,7 @@ def fuse(
     channel: int | None = None,
     plane: int | None = None,
     rescale: bool = True,
+    register: bool = False,
     memory: str | int = DEFAULT_MEMORY,
     progress: Progress | None = None,
     **options: Any,
@@ -90,9 +95,9 @@ def fuse(
     ----------
     raw, denoised : array-like (T, Y, X), path or Recording
         Read in blocks of frames; see `freq2clean.recordings.open_recording` for the formats.
-    method : "wiener", "subspace", "fft" or "dct"
-        `Wiener` measures its weights; `Subspace` brings back the detail of what is active too;
-        `Fft` and `Dct` are the study's.
+    method : "auto", "subspace", "wiener", "fft" or "dct"
+        `Auto` chooses the windows of `Subspace`, which brings back the detail of what is active
+        too; `Wiener` is several times faster; `Fft` and `Dct` are the study's.
     out : path, optional
         Where to write the fused recording; without it, the array is returned.
     dtype : str
@@ -106,12 +111,16 @@ def fuse(
         Of recordings with more than three axes.
     rescale : bool
         Bring a denoised recording that is clearly on another scale to the raw one's.
+    register : bool
+        Find the rigid motion of the recordings, fuse them where they are still, and give the result
+        back in its original place. Nothing is moved where no motion is measured. Takes one more
+        pass over both recordings.
     memory : str or int
         Bound on the working memory, such as "1GB".
     progress : callable, optional
-        Called with frames done and frames to do, both passes together.
+        Called with frames done and frames to do, all passes together.
     **options
-        Of the method: see `Wiener`, `Subspace`, `Fft`, `Dct`.
+        Of the method: see `Auto`, `Subspace`, `Wiener`, `Fft`, `Dct`.
 
     Returns
     -------
@@ -139,21 +148,74 @@ def fuse(
     with ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, align=align, channel=channel, plane=plane)
         chosen = _in_units_of(chosen, pair[0].metadata)
-        fusion = Fusion(chosen, pair[0].shape, rescale=rescale, memory_bytes=memory_bytes // 2)
-        how = _How(block_frames(*pair, memory_bytes=memory_bytes), rescale, progress)
-        if out is None:
-            return _fuse_to_array(fusion, pair, how)
-        target = Target(out, dtype, compression)
-        check_target(out, inputs=[*pair, raw, denoised], compression=compression)
-        saved = _fuse_to_file(fusion, pair, target, how)
+        target = None if out is None else Target(out, dtype, compression)
+        if target:
+            check_target(target.path, inputs=[*pair, raw, denoised], compression=compression)
+        n_block = block_frames(*pair, memory_bytes=memory_bytes)
+        motion = None
+        if register:
+            finding, progress = halves(progress)
+            motion = find_motion(*pair, block_frames=n_block, progress=finding)
+        source: _Source = _AsTheyAre(pair)
+        if motion and not motion.is_still:
+            source = RegisteredPair(pair, motion, find_scale(pair) if rescale else Scale())
+            n_block = source.block_frames(n_block)
+        fusion = Fusion(
+            chosen,
+            source.shape,
+            rescale=rescale and source.scale is None,
+            memory_bytes=memory_bytes // 2,
+        )
+        how = _How(n_block, rescale, progress)
+        if target is None:
+            return _fuse_to_array(fusion, pair, source, how)
+        saved = _fuse_to_file(fusion, pair, source, target, how, motion)
     findings = fusion.findings
+    if motion:
+        findings["registration"] = {
+            **motion.summary(),
+            "shifts_px": motion.raw_px.round(3).tolist(),
+        }
+        notes = [*notes, describe_motion(motion)]
+    if source.scale:
+        findings["scale"] = asdict(source.scale)
     return FuseResult(
         **asdict(saved),
-        parameters=chosen.parameters(),
+        parameters={**chosen.parameters(), **({"register": True} if register else {})},
         findings=findings,
-        notes=(*notes, *describe(fusion, findings, saved)),
+        notes=(*notes, *describe(findings, saved)),
         seconds=time.perf_counter() - began,
     )
+
+
+class _Source(Protocol):
+    """Where frames to fuse come from. Has a scale where they are brought to the raw one's."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def scale(self) -> Scale | None: ...
+
+    def read_both(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
+    def read_denoised(self, start: int, stop: int) -> NDArray[Any]: ...
+
+
+class _AsTheyAre:
+    """Frames of both recordings as they are stored."""
+
+    scale = None
+
+    def __init__(self, pair: Pair) -> None:
+        self._raw, self._denoised = pair
+        self.shape = self._raw.shape
+
+    def read_both(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        return as_frames(self._raw.read(start, stop)), as_frames(self._denoised.read(start, stop))
+
+    def read_denoised(self, start: int, stop: int) -> NDArray[Any]:
+        return self._denoised.read(start, stop)
 
 
 @dataclass(frozen=True)
@@ -171,24 +233,21 @@ def _in_units_of(method: Method, metadata: Metadata) -> Method:
     return replace(method, **{name: getattr(metadata, name) for name in missing})
 
 
+Room = Callable[[int, int], NDArray[np.float32]]
+Write = Callable[[NDArray[np.float32]], None]
+
+
 def _stream(
-    fusion: Fusion,
-    pair: Pair,
-    how: _How,
-    *,
-    room: Callable[[int, int], NDArray[np.float32]],
-    write: Callable[[NDArray[np.float32]], None] | None = None,
+    fusion: Fusion, source: _Source, how: _How, *, room: Room, write: Write | None = None
 ) -> None:
     """Fuse into what ``room`` gives for a range of frames, then hand it to ``write``."""
-    raw, denoised = pair
-
-    def read_both(start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        return as_frames(raw.read(start, stop)), as_frames(denoised.read(start, stop))
+    if isinstance(source, RegisteredPair):
+        room, write = source.restoring(room, write, block_frames=how.block_frames)
 
     def accumulate(start: int, both: tuple[NDArray[Any], NDArray[Any]]) -> int:
         fusion.add(start, *both)
         for run in fusion.review_runs:
-            fusion.review(run[0], *read_both(*run))
+            fusion.review(run[0], *source.read_both(*run))
         if start == 0 and how.rescale:
             changes.check(fusion.scale.gain)
         return fusion.settled
@@ -200,45 +259,59 @@ def _stream(
 
     changes = FrameChanges()
     for start, stop in fusion.survey_runs:
-        both = read_both(start, stop)
+        both = source.read_both(start, stop)
         fusion.look(*both)
         changes.look(*both)
     two_passes(
         fusion.n_frames,
         how.block_frames,
-        read_first=read_both,
+        read_first=source.read_both,
         first=accumulate,
-        read_second=denoised.read,
+        read_second=source.read_denoised,
         second=apply,
         progress=how.progress,
     )
 
 
-def _fuse_to_array(fusion: Fusion, pair: Pair, how: _How) -> NDArray[np.float32]:
+def _fuse_to_array(fusion: Fusion, pair: Pair, source: _Source, how: _How) -> NDArray[np.float32]:
     fused = np.empty(pair[0].shape, np.float32)
-    _stream(fusion, pair, how, room=lambda start, stop: fused[start:stop])
+    _stream(fusion, source, how, room=lambda start, stop: fused[start:stop])
     return fused
 
 
-def _fuse_to_file(fusion: Fusion, pair: Pair, target: Target, how: _How) -> Saved:
+def _fuse_to_file(
+    fusion: Fusion,
+    pair: Pair,
+    source: _Source,
+    target: Target,
+    how: _How,
+    motion: Motion | None,
+) -> Saved:
     raw = pair[0]
-    parameters = fusion.method.parameters()
+    made = fusion.method.parameters()
+    if motion:
+        made["registration"] = motion.summary()
     shape = (min(how.block_frames, len(raw)), *raw.shape[1:])
     buffers = cycle([np.empty(shape, np.float32) for _ in range(IN_FLIGHT)])
-    with saving(target, raw.shape, raw=raw, how=parameters, inputs=pair) as (append, saved):
+    with saving(target, raw.shape, raw=raw, how=made, inputs=pair) as (append, saved):
         _stream(
-            fusion, pair, how, room=lambda start, stop: next(buffers)[: stop - start], write=append
+            fusion,
+            source,
+            how,
+            room=lambda start, stop: next(buffers)[: stop - start],
+            write=append,
         )
     return saved
 
 
-def describe(fusion: Fusion, findings: dict[str, Any], saved: Saved) -> list[str]:
+def describe(findings: dict[str, Any], saved: Saved) -> list[str]:
     """What a user should know of a fusion, in plain words."""
     notes = []
-    if not fusion.scale.is_identity:
+    scale = Scale(**findings["scale"])
+    if not scale.is_identity:
         notes.append(
             "the denoised recording is on another scale: it was brought to the raw one's as "
-            f"{fusion.scale.gain:.6g} x denoised {fusion.scale.offset:+.6g}"
+            f"{scale.gain:.6g} x denoised {scale.offset:+.6g}"
         )
     if findings.get("n_bins_limited_by_memory"):
         notes.append(

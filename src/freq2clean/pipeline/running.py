@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from freq2clean.denoisers import Gaussian, default_model
 from freq2clean.errors import OutputError
-from freq2clean.fusion import get_method
+from freq2clean.fusion import DEFAULT_METHOD, get_method
 from freq2clean.pipeline.denoising import DenoiseResult, denoise, halves
 from freq2clean.pipeline.fusing import FuseResult, fuse
 from freq2clean.pipeline.memory import DEFAULT_MEMORY
@@ -63,7 +63,8 @@ def run(
     model: str | None = None,
     checkpoint: str | Path | None = None,
     model_options: Mapping[str, Any] | None = None,
-    method: str = "wiener",
+    method: str = DEFAULT_METHOD,
+    register: bool = False,
     out: str | Path | None = None,
     keep_denoised: str | Path | None = None,
     dtype: str = "float32",
@@ -83,7 +84,7 @@ def run(
     model, checkpoint, model_options
         As in `denoise`, which takes the options by name. Without a model it is "pretrained", or
         "gaussian" where neither PyTorch nor ONNX Runtime is installed.
-    method
+    method, register
         As in `fuse`.
     out : path, optional
         Where to write the fused recording; without it, the array is returned.
@@ -142,6 +143,7 @@ def run(
             recording,
             denoised,
             method=method,
+            register=register,
             out=out,
             dtype=dtype,
             compression=compression,
