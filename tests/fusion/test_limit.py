@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import time
+from itertools import product
+from threading import Lock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,3 +128,22 @@ def test_values_that_are_unknown_stay_so_and_harm_nobody_else():
 )
 def test_the_window_fits_the_recording_and_the_memory(n_frames, megabytes, expected):
     assert limit_frames(n_frames, (512, 512), megabytes * 10**6) == expected
+
+
+def test_every_tile_is_worked_on_once_and_none_that_overlap_at_once():
+    tiling = Tiling((400, 181), 32)
+    busy, lock, visited, most = np.zeros(tiling.shape, int), Lock(), [], []
+
+    def visit(row, column):
+        tile = busy[tiling.box(row, column)[1:]]
+        with lock:
+            tile += 1
+            most.append(tile.max())
+        time.sleep(0.002)
+        with lock:
+            tile -= 1
+            visited.append((row, column))
+
+    tiling.each_tile(visit)
+    assert sorted(visited) == list(product(*(range(len(axis)) for axis in tiling.axes)))
+    assert max(most) == 1

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from scipy.ndimage import convolve
 
 from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.courses import has_excess
-from freq2clean.fusion.parallel import over_rows, plain_scratch
+from freq2clean.fusion.parallel import over_items, plain_scratch
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.windows import Window, plan_windows
 
@@ -126,14 +126,11 @@ class Tiling:
         )
 
     def each_tile(self, function: Callable[[int, int], None]) -> None:
-        """Call ``function`` for each tile on a few threads, never for rows that overlap at once."""
+        """Call ``function`` for each tile on a few threads, never for two that overlap at once."""
         rows, columns = self.axes
-
-        def do_row(row: int) -> None:
-            for column in range(len(columns)):
-                function(row, column)
-
-        over_rows(do_row, len(rows))
+        for row, column in product(range(3), repeat=2):
+            apart = product(range(row, len(rows), 3), range(column, len(columns), 3))
+            over_items(lambda tile: function(*tile), apart)
 
     def powers(
         self, frames: NDArray[np.float32], reference: NDArray[np.float32]
