@@ -108,6 +108,7 @@ def test_acquisitions_on_two_scales_teach_the_signal(psnr):
     assert denoised.mean() == pytest.approx(one.mean(), rel=0.01)
 
 
+@pytest.mark.slow
 def test_what_one_detector_has_alone_is_not_taken_for_signal():
     """Stripes that stand still are in all frames of one acquisition, and in none of the other."""
     _, (one, other) = acquisitions()
