@@ -143,21 +143,20 @@ def train(path: Path, *, minutes: float, base_channels: int) -> None:
     losses: list[float] = []
     for seed, batch in batches(first_seed):
         spent_s = before_s + time.perf_counter() - began
-        share = spent_s / (60 * minutes)
-        finished = share >= 1
-        if finished or time.perf_counter() - written > WRITE_EVERY_S:
-            _write(path, network, optimizer, step=step, spent_s=spent_s, seed=seed)
-            written = time.perf_counter()
-            print(f"{spent_s / 60:6.1f} min  step {step}  seed {seed}  loss {np.mean(losses):.4f}",
-                  flush=True)  # fmt: skip
-            losses.clear()
-        if finished:
-            break
+        share = min(1.0, spent_s / (60 * minutes))
         rate = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * share))
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / WARM_UP_STEPS)
         losses.append(_step(network, optimizer, batch))
         step += 1
+        if share == 1 or time.perf_counter() - written > WRITE_EVERY_S:
+            _write(path, network, optimizer, step=step, spent_s=spent_s, seed=seed)
+            written = time.perf_counter()
+            loss = sum(losses) / len(losses)
+            print(f"{spent_s / 60:6.1f} min  step {step}  loss {loss:.4f}", flush=True)
+            losses.clear()
+        if share == 1:
+            return
 
 
 def _step(network: Network, optimizer: torch.optim.Optimizer, batch: list[Example]) -> float:
