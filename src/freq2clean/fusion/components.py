@@ -55,6 +55,10 @@ class Components:
         courses: NDArray[np.float32] = self.groups[index].cells.cut(deviations) @ self._maps[index]
         return courses
 
+    def present(self, index: int) -> NDArray[np.bool_]:
+        """Which courses of a group are of a component that its patch has, (patches * K,)."""
+        return self.loadings[index].any(axis=1).ravel()
+
     def images(self, index: int) -> NDArray[np.float32]:
         """The components of a group as images of unit norm: (patches, K, pixels of a patch)."""
         cell, (height, width) = self.grid.cell, self.grid.size

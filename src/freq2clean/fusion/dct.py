@@ -152,6 +152,7 @@ class _DctPlan(Plan):
         self._basis = dct_basis(windows[0].n_frames, len(temporal))
         self._temporal = temporal.astype(np.float32)
         self._spatial = method.spatial_weights(shape).astype(np.float32)
+        self._windows = windows
         self.jobs = [Job(w, self._project(w, n_frames, method.raw_average)) for w in windows]
 
     def _project(self, window: Window, n_frames: int, average: int) -> tuple[Projection, ...]:
@@ -181,7 +182,7 @@ class _DctPlan(Plan):
 
     def findings(self) -> dict[str, Any]:
         return {
-            "windows": [(job.window.start, job.window.stop) for job in self.jobs],
+            "windows": [(window.start, window.stop) for window in self._windows],
             "n_bins": len(self._basis),
         }
 

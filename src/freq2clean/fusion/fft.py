@@ -88,6 +88,7 @@ class _FftPlan(Plan):
         windows = plan_windows(n_frames, window=method.window, overlap=method.overlap)
         self._bases = [rfft_basis(windows[0].n_frames, k) for k in range(len(method.alphas))]
         whole = Projection("raw", 0, np.ones((1, n_frames))) if self._is_global else None
+        self._windows = windows
         self.jobs = [Job(w, self._project(w, whole)) for w in windows]
 
     @property
@@ -147,7 +148,7 @@ class _FftPlan(Plan):
 
     def findings(self) -> dict[str, Any]:
         return {
-            "windows": [(job.window.start, job.window.stop) for job in self.jobs],
+            "windows": [(window.start, window.stop) for window in self._windows],
             "n_bins": len(self._method.alphas),
         }
 

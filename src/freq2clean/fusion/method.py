@@ -53,6 +53,7 @@ class Job:
 class Plan(ABC):
     """What a method does with one pair of recordings: its jobs, and how each is solved.
 
+    Jobs are taken from the list as they are solved, so that what they hold is let go of.
     One that limits the power of what is fused has a ``tiling``, in which it wants to review some
     of it.
     """
@@ -152,7 +153,8 @@ class Fusion:
         self.n_frames = shape[0]
         self.shape = shape[1:]
         self._memory_bytes = memory_bytes
-        self._survey = method.survey(self.n_frames, self.shape, find_scale=rescale)
+        self._survey: Survey | None = method.survey(self.n_frames, self.shape, find_scale=rescale)
+        self._survey_runs = self._survey.runs
         self._plan: Plan | None = None
         self._jobs: list[Job] = []
         self._masked = MaskedValues()
@@ -167,20 +169,16 @@ class Fusion:
     @property
     def survey_runs(self) -> Sequence[tuple[int, int]]:
         """Ranges of frames to `look` at before the first `add`."""
-        return self._survey.runs
+        return self._survey_runs
 
     def look(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
         """Survey one of the runs: two blocks (n, Y, X)."""
+        assert self._survey is not None, "surveyed, and planned"
         self._survey.add(raw, denoised)
 
     def add(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
         """Step 1: the next frames, ``start`` onward, two blocks (n, Y, X); solves what it can."""
-        if self._plan is None:
-            self.scale = self._survey.scale()
-            self._plan = self.method.plan(
-                self.n_frames, self.shape, self._survey, memory_bytes=self._memory_bytes
-            )
-            self._jobs = list(self._plan.jobs)
+        plan = self._plan or self._make_plan()
         projections = dict.fromkeys(p for job in self._jobs for p in job.projections)
         accumulate(start, raw, denoised, list(projections), scale=self.scale, masked=self._masked)
         stop = start + len(raw)
@@ -189,9 +187,19 @@ class Fusion:
                 job.courses.add(start, raw, denoised, self.scale)
         while self._jobs and self._jobs[0].stop <= stop:
             settled = self._solved
-            self.corrections.append(self._plan.solve(self._jobs.pop(0), self.shape))
-            if self._plan.tiling:
-                self._reviews.append(_Review.of(self._plan, settled, self._solved))
+            self.corrections.append(plan.solve(self._jobs.pop(0), self.shape))
+            if plan.tiling:
+                self._reviews.append(_Review.of(plan, settled, self._solved))
+
+    def _make_plan(self) -> Plan:
+        """Plan by what the survey found, and let go of it; jobs are taken from the plan's list."""
+        assert self._survey is not None
+        self.scale = self._survey.scale()
+        self._plan = self.method.plan(
+            self.n_frames, self.shape, self._survey, memory_bytes=self._memory_bytes
+        )
+        self._jobs, self._survey = self._plan.jobs, None
+        return self._plan
 
     @property
     def review_runs(self) -> list[tuple[int, int]]:

@@ -253,10 +253,10 @@ class Detail:
     ----------
     window : Window
     components : Components
-    images : list of ndarray, (1 + 2 * patches * K, pixels), float32
-        For each group of patches, in its box: what a constant, each course, and each change of a
-        course add, tapered.
-    changes, courses : list of ndarray, (window.n_frames, patches * K), float32
+    images : list of ndarray, (1 + 2 * N, pixels), float32
+        For each group of patches, in its box: what a constant, the course of each of its N
+        components, and each change of a course add, tapered.
+    changes, courses : list of ndarray, (window.n_frames, N), float32
         For each group of patches: by how much its courses are changed, and what they are then.
     """
 
@@ -284,16 +284,20 @@ class Detail:
         deviations = self.components.deviations(out)
         deviations -= deviations.mean(axis=0)
         for frames, inside in self._parts(start, out):
-            courses = partial(self.components.courses, -deviations[frames])
+            courses = partial(self._own_courses, -deviations[frames])
             self._add(out[frames], inside, courses, self._whole_images)
 
     def _own_and_changes(
         self, deviations: NDArray[np.float32], inside: slice, index: int
     ) -> NDArray[np.float32]:
         """A 1, the courses of a group in the denoised frames, and how they are changed."""
-        own = self.components.courses(deviations, index)
+        own = self._own_courses(deviations, index)
         ones = np.ones((len(own), 1), np.float32)
         return np.concatenate([ones, own, self.changes[index][inside]], axis=1)
+
+    def _own_courses(self, deviations: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+        """The courses of a group's components in frames."""
+        return self.components.courses(deviations, index)[:, self.components.present(index)]
 
     @property
     def _whole_images(self) -> list[NDArray[np.float32]]:
@@ -381,11 +385,16 @@ def fit_detail(
         fitted, *fit_errors = _fit(moments.groups[index], done, shrinker)
         whole = components.images(index) + fitted[:, 1:]
         before, changed, *change_errors = _change(moments, index, done, fitted[:, 1:])
-        changes[index], courses[index] = _side_by_side(changed), _side_by_side(before + changed)
+        present = components.present(index)
+        changes[index], courses[index] = (
+            _side_by_side(x)[:, present] for x in (changed, before + changed)
+        )
         constant, *rest = (
             group.pixels.spread(x * taper) for x in (fitted[:, :1], fitted[:, 1:], whole)
         )
-        images[index] = np.concatenate([constant.sum(axis=0, keepdims=True), *rest])
+        images[index] = np.concatenate(
+            [constant.sum(axis=0, keepdims=True), *(x[present] for x in rest)]
+        )
         strength = np.square(whole).sum(axis=2).mean(axis=1)
         for i in range(2):
             errors[index, i] = np.sum(share * (fit_errors[i] + strength * change_errors[i]))

@@ -217,6 +217,7 @@ class WienerPlan(Plan):
         self._weights: list[NDArray[np.float64]] = []
         self._expected: list[tuple[float, float]] = []
         mean = self._basis[: survey.keeps_mean(n_frames)]
+        self._windows = windows
         self.jobs = [
             Job(
                 w,
@@ -316,10 +317,10 @@ class WienerPlan(Plan):
 
     def findings(self) -> dict[str, Any]:
         transfer = self._noise.photon_transfer()
-        n = self.jobs[0].window.n_frames
+        n = self._windows[0].n_frames
         edges = [*self._bands, len(self._basis)]
         return {
-            "windows": [(job.window.start, job.window.stop) for job in self.jobs],
+            "windows": [(window.start, window.stop) for window in self._windows],
             "n_bins": len(self._basis),
             "n_bins_limited_by_memory": self._limited,
             "noise": {"gain": transfer.gain, "offset": transfer.offset},
