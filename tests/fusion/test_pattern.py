@@ -29,6 +29,13 @@ def test_tissue_has_no_lines(tissue, axis):
         assert found.n_lines == 0
 
 
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_coarse_structure_has_no_lines(width):
+    rng = np.random.default_rng(0)
+    images = [gaussian_filter(rng.normal(0, 1, (128, 128)), width) for _ in range(50)]
+    assert not any(find_line_offsets(image).values.any() for image in images)
+
+
 @pytest.mark.parametrize("share", [0.5, 0.8])
 def test_a_process_along_an_axis_is_no_line(share):
     image = np.random.default_rng(0).normal(0, 1, (128, 128))

@@ -48,10 +48,11 @@ class LineOffsets:
 def find_line_offsets(image: NDArray[Any]) -> LineOffsets:
     """What the rows of an image have from edge to edge, beyond what its structure explains.
 
-    Offsets show in the mean of each row, against the median of the 15 rows around it. So does
-    structure, but no more than in the coefficients of the DCT along the rows that vary slowly.
-    Where the means have 2.5 times their power or more, in the median over rows, the excess is
-    taken for offsets. A row that stands out from the others is left: it may hold a process.
+    Offsets show in the mean of each row, against the rows beside it. So does structure, but no
+    more than in the coefficients of the DCT along the rows that vary slowly. Where the means have
+    2.5 times their power or more, in the median over rows, there are offsets (more, where few rows
+    are independent): the excess against the median of the 15 rows around is taken for them. A row
+    that stands out from the others is left: it may hold a process.
 
     Transpose the image for columns.
 
@@ -77,14 +78,40 @@ def find_line_offsets(image: NDArray[Any]) -> LineOffsets:
     if n_columns <= _NEIGHBOURS or n_rows < 3 * _WIDTH:
         return LineOffsets(np.zeros(n_rows), 0)
     profiles = dct(image.astype(np.float64), norm="ortho")[:, : _NEIGHBOURS + 1]
+    if not _has_excess(np.diff(profiles, n=2, axis=0)):
+        return LineOffsets(np.zeros(n_rows), 0)
     profiles -= median_filter(profiles, (_WIDTH, 1), mode="nearest")
-    own, beside = (np.median(np.abs(x)) for x in (profiles[:, 0], profiles[:, 1:]))
-    if own**2 <= max(_LEAST_RATIO, 1 + 16 * np.sqrt(2 / n_rows)) * beside**2:
+    own, beside = _typical(profiles)
+    if own <= beside:
         return LineOffsets(np.zeros(n_rows), 0)
     values = (1 - (beside / own) ** 2) * profiles[:, 0]
     values[np.abs(profiles[:, 0]) > _MOST_TIMES_TYPICAL * own] = 0
     n_lines = int(np.sum(np.abs(values) > 3 * beside))
     return LineOffsets(values / np.sqrt(n_columns), n_lines)
+
+
+def _has_excess(profiles: NDArray[np.float64]) -> bool:
+    """Whether the means of the rows have clearly more power than what varies along them."""
+    own, beside = _typical(profiles)
+    n_independent = _n_independent(np.clip(profiles[:, 0], -3 * own, 3 * own))
+    least = max(_LEAST_RATIO, 1 + 16 * np.sqrt(2 / n_independent))
+    return bool(own**2 > least * beside**2)
+
+
+def _typical(profiles: NDArray[np.float64]) -> tuple[float, float]:
+    """Median size of the first column, and of the others."""
+    sizes = np.abs(profiles)
+    return float(np.median(sizes[:, 0])), float(np.median(sizes[:, 1:]))
+
+
+def _n_independent(profile: NDArray[np.float64]) -> float:
+    """How many independent values give as sure a mean square as these do."""
+    lags = range(min(_WIDTH, profile.size))
+    covariances = np.array([profile[k:] @ profile[: profile.size - k] for k in lags])
+    power = covariances[0]
+    if power == 0:
+        return float(profile.size)
+    return float(profile.size / (1 + 2 * np.sum((covariances[1:] / power) ** 2)))
 
 
 def bad_pixels(mean: NDArray[Any], error: float) -> NDArray[np.bool_]:
