@@ -221,6 +221,8 @@ REFUSED = {
     "denoise raw.tif -o o.tif --command absent": 'as in "prog {input} {output}"',
     "denoise raw.tif -o o.tif --model command": 'as in "prog {input} {output}"',
     "run raw.tif -o o.tif --model pca --command x": "--command and --model pca are both given",
+    "run raw.tif -o o.tif --model gaussian --command x": "--model gaussian are both given; leave",
+    "denoise raw.tif -o o.tif --model gaussian --command x": "--model gaussian are both given",
     "run raw.tif -o o.tif --device cpu --command x": "command has no option device",
     "run raw.tif -o raw.tif": "one of the inputs",
     "run raw.tif -o o.tif --keep-denoised o.tif": "two different files",

@@ -88,15 +88,18 @@ MethodName = Annotated[
     ),
 ]
 Window = Annotated[int | None, typer.Option(help="Frames per window.")]
-_MODEL = typer.Option(
-    "--model",
-    help="gaussian: widths chosen from the data; pca: local, by patch; pretrained: a network that "
+_MODEL_HELP = (
+    "gaussian: widths chosen from the data; pca: local, by patch; pretrained: a network that "
     "comes with freq2clean (needs the extra onnx or torch); deepcad: the network of DeepCAD-RT, "
     "which has to be trained (needs the extra torch), and noise2noise the same, trained on pairs; "
-    "noise2void: by CAREamics, to be trained (needs the extra careamics); command: see --command.",
+    "noise2void: by CAREamics, to be trained (needs the extra careamics); command: see --command."
 )
+_MODEL = typer.Option("--model", help=_MODEL_HELP)
 ModelName = Annotated[Model, _MODEL]
 BestModel = Annotated[Model | None, _MODEL]
+OptionalModel = Annotated[
+    Model | None, typer.Option("--model", help=_MODEL_HELP, show_default=str(Model.gaussian))
+]
 Program = Annotated[
     str | None,
     typer.Option(
@@ -360,7 +363,7 @@ def evaluate(
 def denoise(
     raw: Raw,
     output: Output,
-    model: ModelName = Model.gaussian,
+    model: OptionalModel = None,
     command: Program = None,
     checkpoint: Checkpoint = None,
     train: Annotated[
@@ -397,7 +400,7 @@ def denoise(
     from freq2clean.pipeline import train as train_model
     from freq2clean.recordings import check_target
 
-    chosen = _chosen(model, command)
+    chosen = _chosen(model, command) or Model.gaussian
     _check_trained(chosen, checkpoint, train=train)
     training = _training(patch_t, patch_xy, epochs, patches, learning_rate, seed)
     options = _given(device=device, command=command)
@@ -664,7 +667,7 @@ def _chosen(model: Model | None, command: str | None) -> Model | None:
     """The model, which a command names by itself."""
     if command is None:
         return model
-    if model not in (None, Model.gaussian, Model.command):
+    if model not in (None, Model.command):
         raise InputError(f"--command and --model {model} are both given; leave one of them away")
     return Model.command
 
