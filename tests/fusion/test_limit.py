@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import product
 from threading import Lock
 
@@ -34,7 +35,8 @@ def limited(tiling, frames, limit):
 def nothing_to_take_off(tiling):
     n_tiles = [len(windows) for windows in tiling.axes]
     excess = np.zeros((*n_tiles, *tiling.number.shape))
-    return Limit(0, np.full(tiling.shape, 0.5, np.float32), excess)
+    n_apart = np.full(n_tiles, len(tiling.bands))
+    return Limit(0, np.full(tiling.shape, 0.5, np.float32), excess, n_apart)
 
 
 @pytest.mark.parametrize("block_frames", [1, 7, 33, 64, 200])
@@ -54,8 +56,9 @@ def test_any_blocking_equals_the_whole(block_frames):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+@pytest.mark.parametrize("n_apart", [1, 5, None])
 @pytest.mark.parametrize("without", [np.s_[:0], np.s_[2:5], np.s_[-1:, 3:], np.s_[:, 4:], np.s_[:]])
-def test_one_box_is_a_spectral_subtraction(without):
+def test_one_box_is_a_spectral_subtraction(without, n_apart):
     """Against the definition, coefficient by coefficient, where one box holds everything."""
     tiling = Tiling((20, 24), 32)
     rng = np.random.default_rng(2)
@@ -63,10 +66,15 @@ def test_one_box_is_a_spectral_subtraction(without):
     limit = nothing_to_take_off(tiling)
     limit.excess[...] = rng.uniform(0, 30, limit.excess.shape)
     limit.excess[0, 0][without] = 0
+    limit.n_apart[...] = n_apart or len(tiling.bands)
     out = limited(tiling, frames, limit)
     spectrum = dctn(frames.astype(np.float64) - limit.reference, norm="ortho")
     in_time = 1 / np.mean(tiling.typical_taper**2)
-    for band, (start, stop) in enumerate(tiling.bands):
+    if n_apart:
+        above = spectrum[tiling.bands[n_apart][0] :]
+        too_much = in_time * np.sum((tiling.number * limit.excess[0, 0])[n_apart:])
+        above *= np.clip(1 - too_much / np.sum(above**2), 0, 1)
+    for band, (start, stop) in enumerate(tiling.bands[:n_apart]):
         for ring in range(tiling.number.shape[1]):
             inside = spectrum[start:stop, tiling.index == ring]
             if inside.size:
@@ -96,6 +104,22 @@ def test_noise_that_the_raw_recording_does_not_support_is_taken_off():
     out = limited(tiling, fused, limit)
     was, now = (np.square(x - scene).mean() for x in (fused, out))
     assert now < 0.2 * was
+
+
+def test_bands_that_are_excess_but_for_a_trace_are_scaled_as_one():
+    rng = np.random.default_rng(6)
+    tiling = Tiling((64, 64), 256)
+    moments = LimitMoments(tiling, 0)
+    for _ in range(8):
+        scene, raw, fused = white_pair(rng, signal=10, noise=10, leaked=10)
+        moments.add(raw, fused)
+    limit = moments.solve()
+    assert 5 < limit.n_apart[0, 0] < len(tiling.bands)
+    assert tiling.bands[limit.n_apart[0, 0]][0] > 256 / (np.pi * 20)  # where the scene lies
+    apart = replace(limit, n_apart=np.full_like(limit.n_apart, len(tiling.bands)))
+    one, each = (np.square(limited(tiling, fused, x) - scene).mean() for x in (limit, apart))
+    assert one != each
+    assert one == pytest.approx(each, rel=0.01)
 
 
 def test_what_the_raw_recording_supports_is_left_alone():

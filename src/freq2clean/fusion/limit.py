@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
 from scipy.ndimage import convolve
 
 from freq2clean.fusion.bases import dct_basis, temporal_bands
@@ -32,6 +34,7 @@ _OVERLAP = 0.15
 _MOST_RUNS = 8
 _FINE_RING = 9
 _MARGIN = 0.3
+_TRACE = 3e-4
 _LENGTHS = (256, 192, 128, 96, 64, 48, 32)
 
 
@@ -94,7 +97,7 @@ class Tiling:
     @cached_property
     def noise_share(self) -> NDArray[np.float64]:
         """What is left of white noise in each band once the mean of the frames is taken off."""
-        tapered = self.cosines[0].astype(np.float64) * self.typical_taper
+        tapered = self.cosines.astype(np.float64) * self.typical_taper
         left = tapered - tapered.mean(axis=1, keepdims=True)
         starts = np.cumsum([0, *self.widths[:-1]])
         sums = np.add.reduceat(np.square(left).sum(axis=1), starts)
@@ -107,15 +110,9 @@ class Tiling:
         return tuple(np.sqrt(window.taper).astype(np.float32) for window in windows)
 
     @cached_property
-    def cosines(self) -> tuple[NDArray[np.float32], ...]:
-        """The transforms along frames, rows and columns of a box, as matrices."""
-        lengths = self.n_frames, *self.index.shape
-        return tuple(dct_basis(n, n).astype(np.float32) for n in lengths)
-
-    def transform(self, time_taper: NDArray[np.float32], row: int, column: int) -> _Transform:
-        """Of a tile, tapered."""
-        tapers = time_taper, *self.spatial_tapers(row, column)
-        return _Transform(*(c * t for c, t in zip(self.cosines, tapers, strict=True)))
+    def cosines(self) -> NDArray[np.float32]:
+        """The DCT-II along the frames of a box, as a matrix."""
+        return dct_basis(self.n_frames, self.n_frames).astype(np.float32)
 
     def box(self, row: int, column: int) -> tuple[slice, slice, slice]:
         rows, columns = self.axes
@@ -140,9 +137,8 @@ class Tiling:
         sums = np.zeros((len(rows), len(columns), *self.number.shape))
 
         def measure(row: int, column: int) -> None:
-            box = self.box(row, column)
-            transform = self.transform(self.typical_taper, row, column)
-            spectrum = transform.forward(_difference(frames[box], reference[box[1:]]))
+            values = self._tapered(frames, reference, self.typical_taper, row, column)
+            spectrum = dctn(values, norm="ortho", overwrite_x=True)
             sums[row, column] = _band_powers(spectrum, self.widths, self.index)
 
         self.each_tile(measure)
@@ -151,84 +147,77 @@ class Tiling:
     def take_off(
         self,
         frames: NDArray[np.float32],
-        reference: NDArray[np.float32],
-        excess: NDArray[np.float64],
+        limit: Limit,
         time_taper: NDArray[np.float32],
         out: NDArray[np.float32],
     ) -> None:
         """Take off ``out``, which starts as the frames, the share of each band that is excess.
 
         What is scaled is the frames' deviation from the reference, tapered on the way in and out.
-        Bands and rings without any excess are left out of the transform.
+        Bands that are scaled as one need no transform: they are what the others leave.
         """
         in_time = np.mean(time_taper**2) / np.mean(self.typical_taper**2)
 
         def take_off(row: int, column: int) -> None:
-            bands, rings = (excess[row, column].any(axis=axis) for axis in (1, 0))
-            if not bands.any():
+            excess, n_apart = limit.excess[row, column], limit.n_apart[row, column]
+            if not excess.any():
                 return
-            inside = self.index <= np.flatnonzero(rings)[-1]
-            n_rows, n_columns = inside[:, 0].sum(), inside[0].sum()
-            index = self.index[:n_rows, :n_columns]
-            widths = self.widths[bands]
-            transform = self.transform(time_taper, row, column)
-            transform = transform.part(np.repeat(bands, self.widths), n_rows, n_columns)
-            box = self.box(row, column)
-            spectrum = transform.forward(_difference(frames[box], reference[box[1:]]))
-            power = _band_powers(spectrum, widths, index)
-            too_much = (in_time * self.number * excess[row, column])[bands, : power.shape[1]]
-            shares = np.clip(too_much / np.maximum(power, 1e-30), 0, 1).astype(np.float32)
-            for part, per_ring in zip(_parts(spectrum, widths), shares, strict=True):
-                part *= per_ring[index]
-            out[box] -= transform.backward(spectrum)
+            widths = self.widths[:n_apart]
+            cosines = self.cosines[: widths.sum()]
+            values = self._tapered(frames, limit.reference, time_taper, row, column)
+            images = _product("images", cosines, values.reshape(self.n_frames, -1))
+            spectrum = images.reshape(-1, *self.index.shape)
+            spectrum = dctn(spectrum, axes=(1, 2), norm="ortho", overwrite_x=True)
+            power = _band_powers(spectrum, widths, self.index)
+            too_much = in_time * self.number * excess
+            shares = _shares(too_much[:n_apart], power)
+            together = _shares(too_much[n_apart:].sum(), np.vdot(values, values) - power.sum())
+            for part, per_ring in zip(_parts(spectrum, widths), shares - together, strict=True):
+                part *= per_ring.astype(np.float32)[self.index]
+            images = idctn(spectrum, axes=(1, 2), norm="ortho", overwrite_x=True)
+            taken = _product("taken", cosines.T, images.reshape(len(images), -1))
+            values *= np.float32(together)
+            values += taken.reshape(values.shape)
+            self._taper(values, time_taper, row, column)
+            out[self.box(row, column)] -= values
 
         self.each_tile(take_off)
 
+    def _tapered(
+        self,
+        frames: NDArray[np.float32],
+        reference: NDArray[np.float32],
+        time_taper: NDArray[np.float32],
+        row: int,
+        column: int,
+    ) -> NDArray[np.float32]:
+        """A tile's deviation from the reference, in this thread's scratch."""
+        box = self.box(row, column)
+        values = plain_scratch("values", (self.n_frames, *self.index.shape))
+        np.subtract(frames[box], reference[box[1:]], out=values)
+        self._taper(values, time_taper, row, column)
+        return values
 
-@dataclass(frozen=True, eq=False)
-class _Transform:
-    """Some coefficients of the tapered DCT-II of a box: a matrix for each axis.
-
-    A product with a matrix of this size takes no longer than a fast transform, and a part of it
-    takes part of the time.
-    """
-
-    time: NDArray[np.float32]
-    rows: NDArray[np.float32]
-    columns: NDArray[np.float32]
-
-    def part(self, frequencies: NDArray[np.bool_], n_rows: int, n_columns: int) -> _Transform:
-        """Chosen temporal coefficients, and the first of the spatial ones."""
-        return _Transform(self.time[frequencies], self.rows[:n_rows], self.columns[:n_columns])
-
-    def forward(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Coefficients of a box (n, rows, columns), in this thread's scratch."""
-        n, (n_rows, n_columns) = len(self.time), values.shape[1:]
-        images = _product("images", self.time, values.reshape(len(values), -1))
-        across = _product("across", images.reshape(-1, n_columns), self.columns.T)
-        return _product("spectrum", self.rows, across.reshape(n, n_rows, -1))
-
-    def backward(self, spectrum: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A box from its coefficients, tapered, in this thread's scratch."""
-        n, _, n_columns = spectrum.shape
-        across = _product("across", self.rows.T, spectrum)
-        images = _product("images", across.reshape(-1, n_columns), self.columns)
-        values = _product("values", self.time.T, images.reshape(n, -1))
-        return values.reshape(-1, self.rows.shape[1], self.columns.shape[1])
-
-
-def _difference(frames: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Frames minus an image, in this thread's scratch."""
-    return np.subtract(frames, reference, out=plain_scratch("values", frames.shape))
+    def _taper(
+        self, values: NDArray[np.float32], time_taper: NDArray[np.float32], row: int, column: int
+    ) -> None:
+        """Multiply what is in a tile by its tapers."""
+        values *= np.outer(*self.spatial_tapers(row, column))
+        values *= time_taper[:, None, None]
 
 
 def _product(
     name: str, left: NDArray[np.float32], right: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """A matrix product, or one for each image of the right, in this thread's scratch."""
-    shape = (*right.shape[:-2], len(left), right.shape[-1])
-    product: NDArray[np.float32] = np.matmul(left, right, out=plain_scratch(name, shape))
+    """A matrix product, in this thread's scratch."""
+    out = plain_scratch(name, (len(left), right.shape[1]))
+    product: NDArray[np.float32] = np.matmul(left, right, out=out)
     return product
+
+
+def _shares(too_much: Any, power: Any) -> Any:
+    """What part of the power is excess."""
+    return np.clip(too_much / np.maximum(power, 1e-30), 0, 1)
 
 
 def _parts(spectrum: NDArray[np.float32], widths: NDArray[np.intp]) -> list[NDArray[np.float32]]:
@@ -256,11 +245,15 @@ class Limit:
         The image whose deviations are scaled.
     excess : ndarray, (rows, columns, bands, rings)
         Mean squared coefficient that the raw recording does not support, in each tile.
+    n_apart : ndarray of int, (rows, columns)
+        How many bands of each tile are scaled ring by ring, 1 or more; those above are scaled as
+        one.
     """
 
     start: int
     reference: NDArray[np.float32]
     excess: NDArray[np.float64]
+    n_apart: NDArray[np.intp]
 
 
 class LimitMoments:
@@ -314,7 +307,7 @@ class LimitMoments:
         n_values = np.sum(self._tiling.typical_taper**2) * np.prod(self._tiling.shape)
         before, gained = (float(np.sum(number * x) / n_values) for x in (excess, removed))
         self.expected_errors = before, before - gained
-        limit = Limit(self._start, self._reference, excess)
+        limit = Limit(self._start, self._reference, excess, _n_apart(number, excess, fused))
         self._reference = None
         return limit
 
@@ -340,6 +333,20 @@ class LimitMoments:
         ]
         shares = [np.mean(taper) ** 2 / np.mean(taper**2) for taper in tapers]
         return float(np.prod(shares))
+
+
+def _n_apart(
+    number: NDArray[np.float64], excess: NDArray[np.float64], fused: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """How many bands of each tile to leave, such that those above are excess but for a trace.
+
+    What they would lose, were they taken off entirely, is next to nothing beside the excess.
+    """
+    kept = number * np.square(fused - excess) / np.maximum(fused, 1e-30)
+    lost_above = kept.sum(axis=-1)[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    least = _TRACE * (number * excess).sum(axis=(-2, -1))
+    n_apart: NDArray[np.intp] = np.count_nonzero(lost_above > least[..., None], axis=-1)
+    return np.maximum(n_apart, 1)
 
 
 def _with_neighbours(
@@ -403,7 +410,7 @@ class Limiter:
         window = self._windows.popleft()
         limit = limit_at((window.start + window.stop) // 2)
         taper = np.sqrt(window.taper).astype(np.float32)
-        self._tiling.take_off(self._frames, limit.reference, limit.excess, taper, self._sums)
+        self._tiling.take_off(self._frames, limit, taper, self._sums)
         n_done = (self._windows[0].start if self._windows else window.stop) - window.start
         for frame in range(window.start, window.start + n_done):
             if frame in self._unknown:
