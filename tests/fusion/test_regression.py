@@ -59,8 +59,13 @@ def fitted(scene, components, noise, *, block_frames, window=(0, SHAPE[0]), n_bi
     residual = scene.raw[inside] - scene.denoised[inside]
     corrected = np.einsum("kt,tyx->kyx", basis, residual).astype(np.float32)
     detail, errors = fit_detail(moments, corrected, noise)
+    level = scene.denoised[inside].astype(np.float32)
     added = np.zeros((window.n_frames, *SHAPE[1:]), np.float32)
-    detail.add_to(window.start, scene.denoised[inside].astype(np.float32), added)
+    detail.add_to(window.start, level, added)
+    without = np.zeros_like(added)
+    detail.add_to(window.start, level, without, components=False)
+    detail.add_components(window.start, without)
+    np.testing.assert_allclose(without, added, atol=1e-4 * np.abs(added).max())
     return added, errors, basis, corrected
 
 

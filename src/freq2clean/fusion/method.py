@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling
-from freq2clean.fusion.missing import MaskedValues, filled, zero_where_unknown
+from freq2clean.fusion.missing import MaskedValues, filled, missing_rows, zero_where_unknown
 from freq2clean.fusion.moments import Projection, accumulate
-from freq2clean.fusion.parallel import over_pixels
+from freq2clean.fusion.parallel import few_frames, over_pixels
 from freq2clean.fusion.regression import CourseMoments, Detail
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.survey import Survey, spread_runs
@@ -189,7 +189,7 @@ class Fusion:
             settled = self._solved
             self.corrections.append(plan.solve(self._jobs.pop(0), self.shape))
             if plan.tiling:
-                self._reviews.append(_Review.of(plan, settled, self._solved))
+                self._reviews.append(_Review(plan, settled, self._solved, self.shape))
 
     def _make_plan(self) -> Plan:
         """Plan by what the survey found, and let go of it; jobs are taken from the plan's list."""
@@ -204,19 +204,24 @@ class Fusion:
     @property
     def review_runs(self) -> list[tuple[int, int]]:
         """Ranges of frames to `review`, in this order, before more can be applied."""
-        return [run for review in self._reviews for run in review.runs]
+        return [piece for review in self._reviews for piece in review.pieces]
 
     def review(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
-        """Look once more at a run, ``start`` onward, now that its correction is known."""
+        """Look once more at frames ``start`` onward, now that their correction is known."""
         review = self._reviews[0]
-        fused = zero_where_unknown(self._corrected(denoised, start))
-        values = filled(raw, fused)
-        for detail in self._details:
-            detail.project_out(start, values)
-        self._take_out(start, fused)
-        review.moments.add(values, fused)
-        review.runs.pop(0)
-        if not review.runs:
+        values, fused = review.room(start, start + len(raw))
+        zero_where_unknown(self._corrected(denoised, start, fused, components=False))
+        values[...] = raw
+        if missing_rows(raw).any() or not np.isfinite(values.sum()):
+            whole = fused.copy()
+            self._put_back(start, whole)
+            values[...] = filled(raw, whole)
+        if whole_run := review.next_run(start + len(raw)):
+            first, values, fused = whole_run
+            for detail in self._details:
+                detail.project_out(first, values)
+            review.moments.add(values, fused)
+        if not review.pieces:
             self._limits.append(review.moments.solve())
             self._reviews.pop(0)
 
@@ -261,8 +266,8 @@ class Fusion:
             On the raw recording's scale; NaN where either recording is.
         """
         self._check_block(denoised, first_frame)
-        fused = self._corrected(denoised, first_frame, out)
         tiling = self._plan.tiling if self._plan else None
+        fused = self._corrected(denoised, first_frame, out, components=not tiling)
         if tiling:
             if len(fused) < tiling.n_frames:
                 raise InputError(
@@ -270,7 +275,6 @@ class Fusion:
                     "at once"
                 )
             limiter = Limiter(tiling, first_frame, first_frame + len(fused))
-            self._take_out(first_frame, fused)
             for start, part in limiter.push(fused, self._limit_at):
                 fused[start - first_frame :][: len(part)] = part
             self._put_back(first_frame, fused)
@@ -301,8 +305,8 @@ class Fusion:
             self._limiter = Limiter(tiling, 0, self.n_frames)
         if self._buffer is None or len(self._buffer) < len(denoised):
             self._buffer = np.empty(denoised.shape, np.float32)
-        fused = self._corrected(denoised, first_frame, self._buffer[: len(denoised)])
-        self._take_out(first_frame, fused)
+        buffer = self._buffer[: len(denoised)]
+        fused = self._corrected(denoised, first_frame, buffer, components=False)
         for start, done in self._limiter.push(fused, self._limit_at):
             self._put_back(start, done)
             for first in range(0, len(done), len(denoised)):
@@ -328,8 +332,13 @@ class Fusion:
         denoised: NDArray[Any],
         first_frame: int,
         out: NDArray[np.float32] | None = None,
+        *,
+        components: bool,
     ) -> NDArray[np.float32]:
-        """The denoised frames plus the corrections, on the raw recording's scale."""
+        """The denoised frames plus the corrections, on the raw recording's scale.
+
+        False for ``components`` to take these out: the limit does not touch them.
+        """
         result = np.empty(denoised.shape, np.float32) if out is None else out
         n_frames, n_pixels = len(denoised), self.shape[0] * self.shape[1]
         y, fused = denoised.reshape(n_frames, n_pixels), result.reshape(n_frames, n_pixels)
@@ -347,18 +356,13 @@ class Fusion:
         if self._details:
             level = self.scale.apply(denoised)
             for detail in self._details:
-                detail.add_to(first_frame, level, result)
+                detail.add_to(first_frame, level, result, components=components)
         return result
 
-    def _take_out(self, start: int, frames: NDArray[np.float32]) -> None:
-        """Take the components out of frames ``start`` onward: the limit does not touch them."""
-        for detail in self._details:
-            detail.add_components(start, frames, factor=-1)
-
     def _put_back(self, start: int, frames: NDArray[np.float32]) -> None:
-        """The opposite of `_take_out`."""
+        """Add the components to frames ``start`` onward."""
         for detail in self._details:
-            detail.add_components(start, frames, factor=1)
+            detail.add_components(start, frames)
 
     @property
     def _details(self) -> list[Detail]:
@@ -385,24 +389,40 @@ class Fusion:
             self._limits.pop(0)
 
 
-@dataclass(eq=False)
 class _Review:
-    """Runs of frames that are still to be looked at, for the limit from ``start`` on."""
+    """Runs of frames that are still to be looked at, in pieces, for the limit from ``start`` on."""
 
-    start: int
-    runs: list[tuple[int, int]]
-    moments: LimitMoments
-
-    @classmethod
-    def of(cls, plan: Plan, start: int, stop: int) -> _Review:
-        """Some runs of the frames that a window settled."""
+    def __init__(self, plan: Plan, start: int, stop: int, shape: tuple[int, int]) -> None:
         assert plan.tiling is not None
-        runs = spread_runs(stop - start, n_runs=_REVIEW_RUNS, length=plan.tiling.n_frames)
-        return cls(
-            start,
-            [(start + first, start + last) for first, last in runs],
-            plan.limit_moments(start),
-        )
+        self.start = start
+        self.moments = plan.limit_moments(start)
+        self._length = plan.tiling.n_frames
+        self._shape = shape
+        runs = spread_runs(stop - start, n_runs=_REVIEW_RUNS, length=self._length)
+        self._firsts = [start + first for first, _ in runs]
+        step = few_frames(shape[0] * shape[1])
+        self.pieces = [
+            (first + begin, first + min(begin + step, self._length))
+            for first in self._firsts
+            for begin in range(0, self._length, step)
+        ]
+        self._run: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def room(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where the next piece goes, of the raw and of the fused recording."""
+        if self._run is None:
+            raw, fused = (np.empty((self._length, *self._shape), np.float32) for _ in range(2))
+            self._run = raw, fused
+        inside = slice(start - self._firsts[0], stop - self._firsts[0])
+        return self._run[0][inside], self._run[1][inside]
+
+    def next_run(self, stop: int) -> tuple[int, NDArray[np.float32], NDArray[np.float32]] | None:
+        """A run, once its last piece, up to ``stop``, is there: first frame, raw and fused."""
+        self.pieces.pop(0)
+        if stop < self._firsts[0] + self._length or self._run is None:
+            return None
+        raw, fused = self._run
+        return self._firsts.pop(0), raw, fused
 
 
 def check_pair(raw: Sequence[int], denoised: Sequence[int]) -> tuple[int, int, int]:

@@ -266,17 +266,27 @@ class Detail:
     changes: list[NDArray[np.float32]]
     courses: list[NDArray[np.float32]]
 
-    def add_to(self, start: int, level: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Add to ``out`` what the denoised frames ``start`` onward say; all (n, Y, X)."""
+    def add_to(
+        self,
+        start: int,
+        level: NDArray[np.float32],
+        out: NDArray[np.float32],
+        *,
+        components: bool = True,
+    ) -> None:
+        """Add to ``out`` what the denoised frames ``start`` onward say; all (n, Y, X).
+
+        False for ``components`` to take these out, with their courses, at the same time.
+        """
         for frames, inside in self._parts(start, out):
             deviations = self.components.deviations(level[frames])
-            courses = partial(self._own_and_changes, deviations, inside)
+            courses = partial(self._own_and_changes, deviations, inside, components)
             self._add(out[frames], inside, courses, self.images)
 
-    def add_components(self, start: int, out: NDArray[np.float32], *, factor: float) -> None:
-        """Add to frames ``start`` onward ``factor`` times the components, with their courses."""
+    def add_components(self, start: int, out: NDArray[np.float32]) -> None:
+        """Add to frames ``start`` onward the components, with their courses."""
         for frames, inside in self._parts(start, out):
-            courses = [np.float32(factor) * courses[inside] for courses in self.courses]
+            courses = [courses[inside] for courses in self.courses]
             self._add(out[frames], inside, courses.__getitem__, self._whole_images)
 
     def project_out(self, start: int, out: NDArray[np.float32]) -> None:
@@ -288,12 +298,14 @@ class Detail:
             self._add(out[frames], inside, courses, self._whole_images)
 
     def _own_and_changes(
-        self, deviations: NDArray[np.float32], inside: slice, index: int
+        self, deviations: NDArray[np.float32], inside: slice, components: bool, index: int
     ) -> NDArray[np.float32]:
         """A 1, the courses of a group in the denoised frames, and how they are changed."""
-        own = self._own_courses(deviations, index)
+        own, changes = self._own_courses(deviations, index), self.changes[index][inside]
+        if not components:
+            changes = changes - self.courses[index][inside]
         ones = np.ones((len(own), 1), np.float32)
-        return np.concatenate([ones, own, self.changes[index][inside]], axis=1)
+        return np.concatenate([ones, own, changes], axis=1)
 
     def _own_courses(self, deviations: NDArray[np.float32], index: int) -> NDArray[np.float32]:
         """The courses of a group's components in frames."""
