@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.fft import dctn, idctn
 
 from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling, limit_frames
+from freq2clean.fusion.parallel import Spare
 
 
 @given(st.integers(64, 150), st.integers(1, 150))
@@ -21,14 +22,14 @@ def test_with_no_excess_frames_come_out_as_they_went_in(rows, columns):
     frames = np.random.default_rng(0).normal(size=(70, rows, columns)).astype(np.float32)
     limit = nothing_to_take_off(tiling)
     out = np.concatenate(
-        [d.copy() for _, d in Limiter(tiling, 0, 70).push(frames, lambda _: limit)]
+        [d.copy() for _, d in Limiter(tiling, 0, 70, Spare()).push(frames, lambda _: limit)]
     )
     np.testing.assert_allclose(out, frames, atol=1e-4)
 
 
 def limited(tiling, frames, limit):
     """All frames at once."""
-    limiter = Limiter(tiling, 0, len(frames))
+    limiter = Limiter(tiling, 0, len(frames), Spare())
     return np.concatenate([done.copy() for _, done in limiter.push(frames, lambda _: limit)])
 
 
@@ -47,7 +48,7 @@ def test_any_blocking_equals_the_whole(block_frames):
     limit = nothing_to_take_off(tiling)
     limit.excess[...] = rng.uniform(0, 1, limit.excess.shape)
     whole = limited(tiling, frames, limit)
-    limiter, starts, parts = Limiter(tiling, 0, 200), [], []
+    limiter, starts, parts = Limiter(tiling, 0, 200, Spare()), [], []
     for first in range(0, 200, block_frames):
         for start, done in limiter.push(frames[first : first + block_frames], lambda _: limit):
             starts.append(start)

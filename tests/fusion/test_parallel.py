@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from freq2clean.fusion.parallel import over_pixels, scratch
+from freq2clean.fusion.parallel import Spare, over_pixels, scratch
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (1, 1), (64, 16384), (3, 100)])
@@ -30,3 +30,13 @@ def test_every_pixel_is_visited_once(n_pixels, one_sweep):
 
     over_pixels(visit, n_pixels, one_sweep=one_sweep)
     assert (visits == 1).all()
+
+
+def test_spare_memory_is_one_users_at_a_time():
+    spare = Spare()
+    first, second = spare.take((2, 3)), spare.take((2, 3))
+    assert not np.shares_memory(first, second)
+    spare.give_back(second)
+    assert spare.take((4, 3)).shape == (4, 3)
+    spare.give_back(first)
+    assert spare.take((2, 3)) is first

@@ -59,6 +59,12 @@ class Components:
         """Which courses of a group are of a component that its patch has, (patches * K,)."""
         return self.loadings[index].any(axis=1).ravel()
 
+    def present_courses(self, deviations: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+        """These courses alone, (n, N)."""
+        cells, maps = self.groups[index].cells, self._present_maps[index]
+        courses: NDArray[np.float32] = cells.cut(deviations) @ maps
+        return courses
+
     def images(self, index: int) -> NDArray[np.float32]:
         """The components of a group as images of unit norm: (patches, K, pixels of a patch)."""
         cell, (height, width) = self.grid.cell, self.grid.size
@@ -80,6 +86,13 @@ class Components:
         return [
             np.ascontiguousarray(group.cells.spread(loadings.transpose(0, 2, 1)).T)
             for group, loadings in zip(self.groups, self.loadings, strict=True)
+        ]
+
+    @cached_property
+    def _present_maps(self) -> list[NDArray[np.float32]]:
+        return [
+            np.ascontiguousarray(whole[:, self.present(index)])
+            for index, whole in enumerate(self._maps)
         ]
 
 

@@ -23,7 +23,7 @@ from scipy.ndimage import convolve
 
 from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.courses import has_excess
-from freq2clean.fusion.parallel import over_items, plain_scratch
+from freq2clean.fusion.parallel import Spare, over_items, plain_scratch
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.windows import Window, plan_windows
 
@@ -137,7 +137,8 @@ class Tiling:
         sums = np.zeros((len(rows), len(columns), *self.number.shape))
 
         def measure(row: int, column: int) -> None:
-            values = self._tapered(frames, reference, self.typical_taper, row, column)
+            values = self._tapered(frames, reference, row, column)
+            values *= self.typical_taper[:, None, None]
             spectrum = dctn(values, norm="ortho", overwrite_x=True)
             sums[row, column] = _band_powers(spectrum, self.widths, self.index)
 
@@ -163,22 +164,23 @@ class Tiling:
             if not excess.any():
                 return
             widths = self.widths[:n_apart]
-            cosines = self.cosines[: widths.sum()]
-            values = self._tapered(frames, limit.reference, time_taper, row, column)
+            values = self._tapered(frames, limit.reference, row, column)
+            cosines = self.cosines[: widths.sum()] * time_taper
             images = _product("images", cosines, values.reshape(self.n_frames, -1))
             spectrum = images.reshape(-1, *self.index.shape)
             spectrum = dctn(spectrum, axes=(1, 2), norm="ortho", overwrite_x=True)
             power = _band_powers(spectrum, widths, self.index)
             too_much = in_time * self.number * excess
             shares = _shares(too_much[:n_apart], power)
-            together = _shares(too_much[n_apart:].sum(), np.vdot(values, values) - power.sum())
+            whole_power = np.einsum("tyx,tyx->t", values, values) @ np.square(time_taper)
+            together = _shares(too_much[n_apart:].sum(), whole_power - power.sum())
             for part, per_ring in zip(_parts(spectrum, widths), shares - together, strict=True):
                 part *= per_ring.astype(np.float32)[self.index]
             images = idctn(spectrum, axes=(1, 2), norm="ortho", overwrite_x=True)
             taken = _product("taken", cosines.T, images.reshape(len(images), -1))
-            values *= np.float32(together)
+            values *= (np.float32(together) * np.square(time_taper))[:, None, None]
             values += taken.reshape(values.shape)
-            self._taper(values, time_taper, row, column)
+            values *= np.outer(*self.spatial_tapers(row, column))
             out[self.box(row, column)] -= values
 
         self.each_tile(take_off)
@@ -187,23 +189,15 @@ class Tiling:
         self,
         frames: NDArray[np.float32],
         reference: NDArray[np.float32],
-        time_taper: NDArray[np.float32],
         row: int,
         column: int,
     ) -> NDArray[np.float32]:
-        """A tile's deviation from the reference, in this thread's scratch."""
+        """A tile's deviation from the reference, tapered in space, in this thread's scratch."""
         box = self.box(row, column)
         values = plain_scratch("values", (self.n_frames, *self.index.shape))
         np.subtract(frames[box], reference[box[1:]], out=values)
-        self._taper(values, time_taper, row, column)
-        return values
-
-    def _taper(
-        self, values: NDArray[np.float32], time_taper: NDArray[np.float32], row: int, column: int
-    ) -> None:
-        """Multiply what is in a tile by its tapers."""
         values *= np.outer(*self.spatial_tapers(row, column))
-        values *= time_taper[:, None, None]
+        return values
 
 
 def _product(
@@ -366,15 +360,19 @@ class Limiter:
     tiling : Tiling
     start, stop : int
         Frames of the recording that will be pushed.
+    spare : Spare
+        Where memory for as many frames as the tiling has is taken from, while a window is worked
+        on.
     """
 
-    def __init__(self, tiling: Tiling, start: int, stop: int) -> None:
+    def __init__(self, tiling: Tiling, start: int, stop: int, spare: Spare) -> None:
         self._tiling = tiling
+        self._spare = spare
         plan = plan_windows(stop - start, window=tiling.n_frames, overlap=_OVERLAP)
         self._windows = deque(Window(w.start + start, w.stop + start, w.taper) for w in plan)
         self._start = self._end = start
         self._frames = np.empty((self._windows[0].n_frames, *tiling.shape), np.float32)
-        self._sums = np.empty_like(self._frames)
+        self._begun = self._frames[:0]
         self._unknown: dict[int, NDArray[np.bool_]] = {}
 
     def push(
@@ -388,13 +386,12 @@ class Limiter:
             room = self._frames[self._end - self._start :][: len(frames)]
             room[...] = frames[: len(room)]
             self._set_aside(room)
-            self._sums[self._end - self._start :][: len(room)] = room
             self._end += len(room)
             frames = frames[len(room) :]
             if self._end == self._windows[0].stop:
-                start, done = self._limited(limit_at)
-                yield start, done
-                self._make_room(len(done))
+                limited = self._spare.take(self._frames.shape)
+                yield self._limit(limited, limit_at)
+                self._spare.give_back(limited)
 
     def _set_aside(self, frames: NDArray[np.float32]) -> None:
         """Remember what is not finite, and put 0 in its place."""
@@ -405,20 +402,20 @@ class Limiter:
                     self._unknown[frame] = unknown
                     values[unknown] = 0
 
-    def _limited(self, limit_at: Callable[[int], Limit]) -> tuple[int, NDArray[np.float32]]:
-        """Finish the oldest window."""
+    def _limit(
+        self, limited: NDArray[np.float32], limit_at: Callable[[int], Limit]
+    ) -> tuple[int, NDArray[np.float32]]:
+        """Finish the oldest window, and make room for the next."""
         window = self._windows.popleft()
         limit = limit_at((window.start + window.stop) // 2)
         taper = np.sqrt(window.taper).astype(np.float32)
-        self._tiling.take_off(self._frames, limit, taper, self._sums)
+        np.concatenate([self._begun, self._frames[len(self._begun) :]], out=limited)
+        self._tiling.take_off(self._frames, limit, taper, limited)
         n_done = (self._windows[0].start if self._windows else window.stop) - window.start
         for frame in range(window.start, window.start + n_done):
             if frame in self._unknown:
-                self._sums[frame - window.start][self._unknown.pop(frame)] = np.nan
-        return window.start, self._sums[:n_done]
-
-    def _make_room(self, n_done: int) -> None:
-        kept = len(self._frames) - n_done
-        for buffer in (self._frames, self._sums):
-            buffer[:kept] = buffer[n_done:].copy()
+                limited[frame - window.start][self._unknown.pop(frame)] = np.nan
+        self._begun = limited[n_done:].copy()
+        self._frames[: len(self._begun)] = self._frames[n_done:].copy()
         self._start += n_done
+        return window.start, limited[:n_done]

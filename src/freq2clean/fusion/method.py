@@ -15,7 +15,7 @@ from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling
 from freq2clean.fusion.missing import MaskedValues, filled, missing_rows, zero_where_unknown
 from freq2clean.fusion.moments import Projection, accumulate
-from freq2clean.fusion.parallel import few_frames, over_pixels
+from freq2clean.fusion.parallel import Spare, few_frames, over_pixels
 from freq2clean.fusion.regression import CourseMoments, Detail
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.survey import Survey, spread_runs
@@ -163,6 +163,7 @@ class Fusion:
         self._reviews: list[_Review] = []
         self._limits: list[Limit] = []
         self._limiter: Limiter | None = None
+        self._spare = Spare()
         self._buffer: NDArray[np.float32] | None = None
         self._forgotten = 0
 
@@ -189,7 +190,7 @@ class Fusion:
             settled = self._solved
             self.corrections.append(plan.solve(self._jobs.pop(0), self.shape))
             if plan.tiling:
-                self._reviews.append(_Review(plan, settled, self._solved, self.shape))
+                self._reviews.append(_Review(plan, settled, self._solved, self.shape, self._spare))
 
     def _make_plan(self) -> Plan:
         """Plan by what the survey found, and let go of it; jobs are taken from the plan's list."""
@@ -216,11 +217,7 @@ class Fusion:
             whole = fused.copy()
             self._put_back(start, whole)
             values[...] = filled(raw, whole)
-        if whole_run := review.next_run(start + len(raw)):
-            first, values, fused = whole_run
-            for detail in self._details:
-                detail.project_out(first, values)
-            review.moments.add(values, fused)
+        review.look(self._details)
         if not review.pieces:
             self._limits.append(review.moments.solve())
             self._reviews.pop(0)
@@ -274,7 +271,7 @@ class Fusion:
                     f"{len(fused)} frames given; the power limit needs {tiling.n_frames} or more "
                     "at once"
                 )
-            limiter = Limiter(tiling, first_frame, first_frame + len(fused))
+            limiter = Limiter(tiling, first_frame, first_frame + len(fused), self._spare)
             for start, part in limiter.push(fused, self._limit_at):
                 fused[start - first_frame :][: len(part)] = part
             self._put_back(first_frame, fused)
@@ -302,7 +299,7 @@ class Fusion:
             return
         self._check_block(denoised, first_frame)
         if self._limiter is None:
-            self._limiter = Limiter(tiling, 0, self.n_frames)
+            self._limiter = Limiter(tiling, 0, self.n_frames, self._spare)
         if self._buffer is None or len(self._buffer) < len(denoised):
             self._buffer = np.empty(denoised.shape, np.float32)
         buffer = self._buffer[: len(denoised)]
@@ -392,37 +389,44 @@ class Fusion:
 class _Review:
     """Runs of frames that are still to be looked at, in pieces, for the limit from ``start`` on."""
 
-    def __init__(self, plan: Plan, start: int, stop: int, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, plan: Plan, start: int, stop: int, shape: tuple[int, int], spare: Spare
+    ) -> None:
         assert plan.tiling is not None
         self.start = start
         self.moments = plan.limit_moments(start)
-        self._length = plan.tiling.n_frames
-        self._shape = shape
-        runs = spread_runs(stop - start, n_runs=_REVIEW_RUNS, length=self._length)
+        self._spare = spare
+        self._shape = length, *_ = plan.tiling.n_frames, *shape
+        runs = spread_runs(stop - start, n_runs=_REVIEW_RUNS, length=length)
         self._firsts = [start + first for first, _ in runs]
         step = few_frames(shape[0] * shape[1])
         self.pieces = [
-            (first + begin, first + min(begin + step, self._length))
+            (first + begin, first + min(begin + step, length))
             for first in self._firsts
-            for begin in range(0, self._length, step)
+            for begin in range(0, length, step)
         ]
         self._run: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def room(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Where the next piece goes, of the raw and of the fused recording."""
         if self._run is None:
-            raw, fused = (np.empty((self._length, *self._shape), np.float32) for _ in range(2))
-            self._run = raw, fused
+            self._run = self._spare.take(self._shape), self._spare.take(self._shape)
         inside = slice(start - self._firsts[0], stop - self._firsts[0])
         return self._run[0][inside], self._run[1][inside]
 
-    def next_run(self, stop: int) -> tuple[int, NDArray[np.float32], NDArray[np.float32]] | None:
-        """A run, once its last piece, up to ``stop``, is there: first frame, raw and fused."""
-        self.pieces.pop(0)
-        if stop < self._firsts[0] + self._length or self._run is None:
-            return None
+    def look(self, details: Sequence[Detail]) -> None:
+        """Add the run to the moments once its last piece is there."""
+        _, stop = self.pieces.pop(0)
+        if self._run is None or stop < self._firsts[0] + self._shape[0]:
+            return
         raw, fused = self._run
-        return self._firsts.pop(0), raw, fused
+        for detail in details:
+            detail.project_out(self._firsts[0], raw)
+        self.moments.add(raw, fused)
+        self._firsts.pop(0)
+        if not self.pieces:
+            self._spare.give_back(raw)
+            self._run = None
 
 
 def check_pair(raw: Sequence[int], denoised: Sequence[int]) -> tuple[int, int, int]:

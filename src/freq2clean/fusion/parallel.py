@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 __all__ = [
+    "Spare",
     "few_frames",
     "one_blas_thread",
     "over_items",
@@ -95,6 +96,22 @@ def plain_scratch(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         buffer = np.empty(n_values, np.float32)
         setattr(_local, name, buffer)
     return buffer[:n_values].reshape(shape)
+
+
+class Spare:
+    """Memory for a run of frames that is handed round: one array, or more where it is in use."""
+
+    def __init__(self) -> None:
+        self._array: NDArray[np.float32] | None = None
+
+    def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """An array, until it is given back or forgotten."""
+        array, self._array = self._array, None
+        return np.empty(shape, np.float32) if array is None or array.shape != shape else array
+
+    def give_back(self, array: NDArray[np.float32]) -> None:
+        """For whoever takes it next."""
+        self._array = array
 
 
 @cache

@@ -294,22 +294,19 @@ class Detail:
         deviations = self.components.deviations(out)
         deviations -= deviations.mean(axis=0)
         for frames, inside in self._parts(start, out):
-            courses = partial(self._own_courses, -deviations[frames])
+            courses = partial(self.components.present_courses, -deviations[frames])
             self._add(out[frames], inside, courses, self._whole_images)
 
     def _own_and_changes(
         self, deviations: NDArray[np.float32], inside: slice, components: bool, index: int
     ) -> NDArray[np.float32]:
         """A 1, the courses of a group in the denoised frames, and how they are changed."""
-        own, changes = self._own_courses(deviations, index), self.changes[index][inside]
+        own = self.components.present_courses(deviations, index)
+        changes = self.changes[index][inside]
         if not components:
             changes = changes - self.courses[index][inside]
         ones = np.ones((len(own), 1), np.float32)
         return np.concatenate([ones, own, changes], axis=1)
-
-    def _own_courses(self, deviations: NDArray[np.float32], index: int) -> NDArray[np.float32]:
-        """The courses of a group's components in frames."""
-        return self.components.courses(deviations, index)[:, self.components.present(index)]
 
     @property
     def _whole_images(self) -> list[NDArray[np.float32]]:
