@@ -10,41 +10,18 @@ scores after a method changed.
 from __future__ import annotations
 
 import argparse
-import sys
-import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.quality.conditions import (
-    DENOISERS,
-    SEEDS,
-    Condition,
-    around_base,
-    cross,
-    make_recordings,
-)
+from benchmarks.quality.conditions import DENOISERS, SEEDS, around_base, by_recording, cross
+from benchmarks.quality.measuring import measure
 from benchmarks.quality.page import write_page
 from benchmarks.quality.plots import draw_plots
-from benchmarks.quality.results import Row, Rows, Table
-from benchmarks.quality.scoring import NAMES, fusion_by, score
+from benchmarks.quality.results import Rows, Table
+from benchmarks.quality.scoring import NAMES
 
 ROOT = Path(__file__).parents[2]
-
-
-def measure(
-    condition: Condition, *, size: int, seed: int, rows: Rows, checkpoints: dict[str, str]
-) -> None:
-    """Score the methods that have no row yet."""
-    missing = [name for name in NAMES if (condition, size, seed, name) not in rows.keys]
-    if not missing:
-        return
-    began = time.perf_counter()
-    recordings = make_recordings(condition, size=size, seed=seed, checkpoints=checkpoints)
-    for name in missing:
-        fused, expected = fusion_by(name)(*recordings)
-        values = {**score(recordings[0], fused), "expected_mse_reduction": expected}
-        rows.add(Row(condition, size, seed, name, values))
-    seconds = time.perf_counter() - began
-    print(f"{condition}, seed {seed}: {seconds:.1f} s", file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -79,9 +56,22 @@ def main() -> None:
     checkpoints = dict(entry.split("=", 1) for entry in options.checkpoint)
     conditions = (cross if options.full else around_base)((*DENOISERS, *checkpoints))
     rows = Rows(options.scores)
-    for condition in conditions:
-        for seed in seeds:
-            measure(condition, size=options.size, seed=seed, rows=rows, checkpoints=checkpoints)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        jobs = [
+            pool.submit(
+                measure,
+                group,
+                size=options.size,
+                seed=seed,
+                known=frozenset(rows.keys),
+                checkpoints=checkpoints,
+            )
+            for group in by_recording(conditions)
+            for seed in seeds
+        ]
+        for job in as_completed(jobs):
+            for row in job.result():
+                rows.add(row)
     wanted = set(conditions)
     scores = Table(
         row

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -15,7 +15,7 @@ from freq2clean import denoise, simulate
 from freq2clean.simulation import imitate_denoiser
 
 SEEDS = (31_001, 31_002)
-DENOISERS = ("imitated", "gaussian", "pca")
+DENOISERS = ("imitated", "gaussian", "pca", "pretrained")
 AXES: dict[str, tuple[Any, ...]] = {
     "snr_db": (-12.0, -5.5, 0.0, 6.0, 12.0),
     "motion": ("still", "drift", "jitter"),
@@ -120,10 +120,26 @@ def make_recordings(
     ``checkpoints`` holds the file of each trained denoiser.
     """
     truth, raw = _recorded(replace(condition, denoiser=""), size, seed)
+    denoised = denoiser_of(condition, truth, checkpoints=checkpoints)(raw)
+    return truth, raw, denoised
+
+
+def denoiser_of(
+    condition: Condition, truth: Frames, *, checkpoints: Mapping[str, str]
+) -> Callable[[NDArray[Any]], Frames]:
+    """What denoises a raw recording of this truth; only the imitated one looks at it."""
     name = condition.denoiser
     if name == "imitated":
-        return truth, raw, imitate_denoiser(truth, raw)
-    return truth, raw, denoise(raw, model=name, checkpoint=checkpoints.get(name))
+        return partial(imitate_denoiser, truth)
+    return partial(denoise, model=name, checkpoint=checkpoints.get(name))
+
+
+def by_recording(conditions: Sequence[Condition]) -> list[list[Condition]]:
+    """Conditions that differ in their denoiser only, together; long recordings first."""
+    groups: dict[Condition, list[Condition]] = {}
+    for condition in conditions:
+        groups.setdefault(replace(condition, denoiser=""), []).append(condition)
+    return sorted(groups.values(), key=lambda group: -group[0].frames)
 
 
 FIELDS = [field.name for field in fields(Condition)]

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.quality.conditions import FIELDS, Condition
-from benchmarks.quality.scoring import METRICS
+from benchmarks.quality.scoring import METRICS, PROBED
 
-__all__ = ["Row", "Rows", "Table"]
+__all__ = ["Key", "Row", "Rows", "Table"]
 
-VALUES = ("mse", *METRICS, "expected_mse_reduction")
+VALUES = ("mse", *METRICS, "expected_mse_reduction", *PROBED)
 HEAD = [*FIELDS, "size", "seed", "method", *VALUES]
+
+Key = tuple[Condition, int, int, str]
+"""Condition, size, seed and method."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,13 @@ class Row:
     values: Mapping[str, float]
 
     @property
-    def key(self) -> tuple[Condition, int, int, str]:
+    def key(self) -> Key:
         """What it was measured on."""
         return self.condition, self.size, self.seed, self.method
 
     @classmethod
     def of(cls, texts: Mapping[str, str]) -> Row:
-        values = {name: float(texts[name]) for name in VALUES}
+        values = {name: float(texts[name]) for name in VALUES if texts[name]}
         return cls(
             Condition.of(texts), int(texts["size"]), int(texts["seed"]), texts["method"], values
         )
@@ -82,7 +85,10 @@ class Table:
         for row in self.rows:
             cells.setdefault((row.condition, row.method), []).append(row)
         self._cells = {
-            place: {name: float(np.mean([row.values[name] for row in found])) for name in VALUES}
+            place: {
+                name: float(np.mean([row.values.get(name, np.nan) for row in found]))
+                for name in VALUES
+            }
             for place, found in cells.items()
         }
         self.conditions = list(dict.fromkeys(condition for condition, _ in cells))
@@ -94,6 +100,19 @@ class Table:
     def gain(self, condition: Condition, method: str, over: str, metric: str = "psnr_db") -> float:
         """How much more of a metric a method reaches than another."""
         return self.value(condition, method, metric) - self.value(condition, over, metric)
+
+    def probed(self, method: str) -> np.ndarray:
+        """Gains in dB of each recording, (recordings, 4): true, by a probe, and its bounds."""
+        before = {row.key[:3]: row.values["mse"] for row in self.rows if row.method == "denoised"}
+        found = [
+            (
+                10 * np.log10(before[row.key[:3]] / row.values["mse"]),
+                *(row.values[name] for name in PROBED),
+            )
+            for row in self.rows
+            if row.method == method and PROBED[0] in row.values
+        ]
+        return np.array(found).reshape(-1, 4)
 
     def foretold(self, method: str) -> np.ndarray:
         """Gains in dB of each recording, (recordings, 2): true and expected.

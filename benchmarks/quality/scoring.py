@@ -12,18 +12,30 @@ from scipy.fft import dctn, idctn
 from freq2clean.fusion import METHODS, Fft, get_method
 from freq2clean.fusion.bases import temporal_bands
 from freq2clean.fusion.rings import ring_index, ring_sums
+from freq2clean.fusion.scale import Scale
 from freq2clean.metrics.psnr import psnr_of_sums
 from freq2clean.metrics.quantiles import QuantileSketch
 from freq2clean.metrics.snr import stsnr_of_sums
 from freq2clean.metrics.ssim3d import ssim3d
 from freq2clean.metrics.sums import SquaredSums
 from freq2clean.metrics.traces import PixelTraces, active_pixels, correlation_of_pixels
+from freq2clean.pipeline.probing import Probed, probed_gain
+from freq2clean.recordings.memory import ArrayRecording
 
-__all__ = ["METRICS", "NAMES", "ORACLES", "with_best_alpha", "with_true_weights"]
+__all__ = [
+    "METRICS",
+    "NAMES",
+    "ORACLES",
+    "PROBED",
+    "gain_by_probe",
+    "with_best_alpha",
+    "with_true_weights",
+]
 
 Frames = NDArray[np.float32]
 Fused = tuple[Frames, float]
 
+PROBED = ("probed_gain_db", "probed_low_db", "probed_high_db")
 METRICS = ("psnr_db", "psnr_active_db", "ssim3d_own", "ssim3d_truth", "trace_corr", "stsnr_db")
 DENOISED = "denoised"
 BEST_ALPHA = "fft, best alpha"
@@ -49,6 +61,25 @@ def fusion_by(name: str) -> Callable[[Frames, NDArray[np.uint16], Frames], Fused
         return fusion.apply(denoised), expected
 
     return fuse
+
+
+def gain_by_probe(
+    raw: NDArray[np.uint16],
+    denoised: Frames,
+    fused: Frames,
+    denoise: Callable[[Frames], Frames],
+    method: str,
+) -> dict[str, float]:
+    """The gain in dB that a probe measures without the truth, and its bounds; NaN if unknown."""
+    source = ArrayRecording(raw)
+    probed = Probed(source)
+    frames = probed[:]
+    again = denoise(frames)
+    fused_again = get_method(method).fit(frames, again).apply(again)
+    pairs = [tuple(map(ArrayRecording, pair)) for pair in ((denoised, fused), (again, fused_again))]
+    gain = probed_gain(source, pairs[0], probed, pairs[1], scale=Scale())
+    found = zip(PROBED, (gain.db, *gain.interval_db), strict=True)
+    return {name: np.nan if value is None else value for name, value in found}
 
 
 def with_best_alpha(truth: Frames, raw: NDArray[np.uint16], denoised: Frames) -> Frames:

@@ -168,6 +168,14 @@ def test_a_run_with_everything(succeeds, folder):
         np.testing.assert_array_equal(fused[:], np.rint(expected))
 
 
+def test_a_run_with_a_probe(succeeds):
+    said = succeeds("run raw.tif -o out.npy --model gaussian --method wiener --probe")
+    assert "probe: mean squared error" in said
+    assert "finest detail that is right" in said
+    words = "run raw.tif -o out.npy --model gaussian --method wiener --probe --json"
+    assert json.loads(succeeds(words))["gain"]["frames"] == 40
+
+
 HALVE = "import sys, numpy as n; n.save(sys.argv[2], n.load(sys.argv[1]) // 2)"
 
 

@@ -503,6 +503,13 @@ def run(
     method: MethodName = Method.auto,
     window: Window = None,
     register: Register = False,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Measure what was gained, by doing it all once more with faint noise added.",
+        ),
+    ] = False,
     keep_denoised: Annotated[
         Path | None, typer.Option(help="Where to keep the denoised recording.", metavar="FILE")
     ] = None,
@@ -544,6 +551,7 @@ def run(
             model_options=_given(device=device, command=command),
             method=str(method),
             register=register,
+            probe=probe,
             keep_denoised=keep_denoised,
             dtype=dtype,
             compression=compression and str(compression),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from freq2clean.denoisers.command import Command
 from freq2clean.denoisers.contract import Denoised, Denoiser, Model
 from freq2clean.denoisers.deepcad import DeepCAD
+from freq2clean.denoisers.function import Function
 from freq2clean.denoisers.gaussian import Gaussian
 from freq2clean.denoisers.noise2noise import Noise2Noise
 from freq2clean.denoisers.noise2void import Noise2Void
@@ -24,6 +25,7 @@ __all__ = [
     "DeepCAD",
     "Denoised",
     "Denoiser",
+    "Function",
     "Gaussian",
     "Model",
     "Noise2Noise",
@@ -40,8 +42,8 @@ DENOISERS: dict[str, type[Denoiser]] = {
 }
 
 
-def get_denoiser(name: str, /, **options: Any) -> Denoiser:
-    """The denoiser of that name with these options.
+def get_denoiser(name: str | Callable[..., Any], /, **options: Any) -> Denoiser:
+    """The denoiser of that name with these options; or a function, as one.
 
     Raises
     ------
@@ -53,6 +55,10 @@ def get_denoiser(name: str, /, **options: Any) -> Denoiser:
     >>> get_denoiser("gaussian", sigma_t_frames=2.0)
     Gaussian(sigma_t_frames=2.0, sigma_yx_pixels=None)
     """
+    if not isinstance(name, str):
+        if options:
+            raise InputError(f"a function takes no options; {', '.join(options)} given")
+        return Function(name)
     return _kind(name, options)(**options)
 
 

@@ -75,6 +75,10 @@ class Denoiser(ABC):
     prediction_options: ClassVar[tuple[str, ...]] = ()
     least_frames: ClassVar[int] = 1
 
+    def options(self) -> dict[str, Any]:
+        """Its options by name, JSON-serialisable."""
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
     @abstractmethod
     def fit(self, recording: Frames, /, *, progress: Progress | None = None) -> Model:
         """Learn from a recording (T, Y, X) of any real dtype what `Model.predict` needs.
@@ -225,7 +229,6 @@ class Denoised(Recording):
 
     def __init__(self, model: Model, source: Frames) -> None:
         known = getattr(source, "metadata", None) or Metadata()
-        options = asdict(model.denoiser)  # type: ignore[call-overload]
         self.notes: list[str] = []
         self._denoise = model._reader(source, self.notes)
         self.name = f"{getattr(source, 'name', 'recording')} ({model.denoiser.name})"
@@ -237,7 +240,7 @@ class Denoised(Recording):
             pixel_size_um=known.pixel_size_um,
             provenance={
                 "denoiser": model.denoiser.name,
-                "options": options,
+                "options": model.denoiser.options(),
                 "findings": dict(model.findings),
             },
         )

@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from freq2clean.errors import InputError
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import open_one
 from freq2clean.pipeline.saving import Target, check_file_options, save
@@ -48,7 +49,7 @@ def denoise(
     raw: Any,
     /,
     *,
-    model: str = "gaussian",
+    model: str | Callable[[NDArray[Any]], Any] = "gaussian",
     checkpoint: str | Path | None = None,
     out: str | Path | None = None,
     dtype: str = "float32",
@@ -64,12 +65,14 @@ def denoise(
     Parameters
     ----------
     raw : array-like (T, Y, X), path or Recording
-    model : "gaussian", "pca", "pretrained", "deepcad", "noise2noise", "noise2void" or "command"
+    model : "gaussian", "pca", "pretrained", "deepcad", "noise2noise", "noise2void", "command" or \
+callable
         A Gaussian in space and time whose widths are chosen from the data, a local PCA, a network
         that ships with the package (extra ``onnx`` or ``torch``), that of DeepCAD-RT (extra
         ``torch``), which takes long to train, the same trained on pairs, that of Noise2Void (extra
         ``careamics``), or any program, as in
-        ``denoise(raw, model="command", command="prog {input} {output}")``.
+        ``denoise(raw, model="command", command="prog {input} {output}")``; or a function that takes
+        the whole recording as an array and gives the denoised one.
     checkpoint : path, optional
         A model that `train` wrote, or one of the public DeepCAD-RT package. Nothing is fitted.
     out : path, optional
@@ -94,8 +97,13 @@ def denoise(
 
     check_file_options(out, dtype=dtype, compression=compression)
     memory_bytes = parse_bytes(memory)
-    loaded = None if checkpoint is None else load_model(model, checkpoint, **options)
-    denoiser = get_denoiser(model, **options) if loaded is None else loaded.denoiser
+    if checkpoint is None:
+        loaded, denoiser = None, get_denoiser(model, **options)
+    elif isinstance(model, str):
+        loaded = load_model(model, checkpoint, **options)
+        denoiser = loaded.denoiser
+    else:
+        raise InputError(f"checkpoint = {checkpoint}: a function has none; leave it away")
     began = time.perf_counter()
     with ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
@@ -108,7 +116,8 @@ def denoise(
         if out is None:
             return denoised[:]
         denoised.read(0, 1)  # in this thread, where a signal ends a program that is run for it
-        parameters = {"model": model, **options}
+        known = options if isinstance(model, str) else denoiser.options()
+        parameters = {"model": denoiser.name, **known}
         if checkpoint is not None:
             parameters["checkpoint"] = Path(checkpoint).name
         saved = save(

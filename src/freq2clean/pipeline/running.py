@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.denoisers import Gaussian, default_model
-from freq2clean.errors import OutputError
+from freq2clean.errors import InputError, OutputError
 from freq2clean.fusion import DEFAULT_METHOD, get_method
+from freq2clean.fusion.scale import Scale
+from freq2clean.inspection import Gain
 from freq2clean.pipeline.denoising import DenoiseResult, denoise, halves
 from freq2clean.pipeline.fusing import FuseResult, fuse
 from freq2clean.pipeline.memory import DEFAULT_MEMORY
 from freq2clean.pipeline.opening import open_one
+from freq2clean.pipeline.probing import Probed, probed_gain
 from freq2clean.pipeline.saving import check_file_options
 from freq2clean.recordings import Recording, check_target, target_dtype
 from freq2clean.recordings.formats import locate
@@ -31,6 +34,7 @@ _NO_RUNTIME = (
 )
 
 Look = Callable[[Mapping[str, Recording]], object]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,13 @@ class RunResult:
     denoised : DenoiseResult
         Its ``path`` is empty where the denoised recording was not kept.
     fused : FuseResult
+    gain : Gain or None
+        What fusion gained, where a probe was asked for.
     """
 
     denoised: DenoiseResult
     fused: FuseResult
+    gain: Gain | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same, JSON-serialisable."""
@@ -60,11 +67,12 @@ def run(
     raw: Any,
     /,
     *,
-    model: str | None = None,
+    model: str | Callable[[NDArray[Any]], Any] | None = None,
     checkpoint: str | Path | None = None,
     model_options: Mapping[str, Any] | None = None,
     method: str = DEFAULT_METHOD,
     register: bool = False,
+    probe: bool = False,
     out: str | Path | None = None,
     keep_denoised: str | Path | None = None,
     dtype: str = "float32",
@@ -72,7 +80,7 @@ def run(
     channel: int | None = None,
     plane: int | None = None,
     memory: str | int = DEFAULT_MEMORY,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     look: Look | None = None,
     **options: Any,
 ) -> NDArray[np.float32] | RunResult:
@@ -86,6 +94,10 @@ def run(
         "gaussian" where neither PyTorch nor ONNX Runtime is installed.
     method, register
         As in `fuse`.
+    probe : bool
+        Do both steps once more, with a fifth of the raw recording's noise added to it again: how
+        that leaks tells, without ground truth, what squared error the denoised and the fused
+        recording have. Needs ``out``.
     out : path, optional
         Where to write the fused recording; without it, the array is returned.
     keep_denoised : path, optional
@@ -118,48 +130,65 @@ def run(
     (60, 32, 32)
     """
     get_method(method, **options)
+    if probe and out is None:
+        raise InputError("probe=True tells what was gained in the result; give out=... for one")
     chosen = model or default_model()
     check_file_options(out, dtype=dtype, compression=compression)
-    first, second = halves(progress)
+
+    steps = _Steps(
+        {"model": chosen, "checkpoint": checkpoint, "memory": memory, **(model_options or {})},
+        {"method": method, "register": register, "memory": memory, **options},
+    )
     with ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
         target_dtype(dtype, recording.dtype)
         _check_targets(out, keep_denoised, inputs=[recording, raw], compression=compression)
+        probed = Probed(recording) if probe else None
+        progress, probing = halves(progress) if probed else (progress, None)
+        first, second = halves(progress)
         path = keep_denoised
         if path is None and out is not None:
-            path = stack.enter_context(_passing(out))
-        result = denoise(
-            recording,
-            model=chosen,
-            checkpoint=checkpoint,
-            out=path,
-            memory=memory,
-            progress=first,
-            **(model_options or {}),
-        )
+            path = stack.enter_context(_passing(out, "denoised"))
+        result = steps.denoise(recording, out=path, progress=first)
         denoised = open_one(stack, result if path is None else path)
         denoised.name = _name(recording, chosen, checkpoint)
-        fused = fuse(
-            recording,
-            denoised,
-            method=method,
-            register=register,
-            out=out,
-            dtype=dtype,
-            compression=compression,
-            memory=memory,
-            progress=second,
-            **options,
-        )
+        target = {"out": out, "dtype": dtype, "compression": compression}
+        fused = steps.fuse(recording, denoised, progress=second, **target)
+        seen = open_one(stack, fused if out is None else out)
+        gain = None
+        if probed and out is not None:
+            again = [stack.enter_context(_passing(out, step)) for step in ("denoised", "fused")]
+            first, second = halves(probing)
+            steps.denoise(probed, out=again[0], progress=first)
+            steps.fuse(probed, again[0], out=again[1], progress=second)
+            gain = probed_gain(
+                recording,
+                (denoised, seen),
+                probed,
+                (open_one(stack, again[0]), open_one(stack, again[1])),
+                scale=Scale(**fused.findings["scale"]),
+            )
         if look:
-            seen = open_one(stack, fused if out is None else out)
             look({"raw": recording, "denoised": denoised, "fused": seen})
     if isinstance(fused, np.ndarray):
         return fused
-    assert isinstance(result, DenoiseResult)
     if model is None and chosen == Gaussian.name:
         result.notes.append(_NO_RUNTIME)
-    return RunResult(result if keep_denoised else replace(result, path=""), fused)
+    return RunResult(result if keep_denoised else replace(result, path=""), fused, gain)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """How recordings are denoised, and how they are fused."""
+
+    denoising: Mapping[str, Any]
+    fusing: Mapping[str, Any]
+
+    def denoise(self, raw: Recording, **options: Any) -> Any:
+        return denoise(raw, **self.denoising, **options)
+
+    def fuse(self, raw: Recording, denoised: Any, **options: Any) -> Any:
+        return fuse(raw, denoised, **self.fusing, **options)
 
 
 def _check_targets(
@@ -187,17 +216,19 @@ def _file(target: str | Path) -> Path:
 
 
 @contextmanager
-def _passing(out: str | Path) -> Iterator[Path]:
+def _passing(out: str | Path, step: str) -> Iterator[Path]:
     """A hidden name beside a target, for a recording that does not stay."""
     file = _file(out)
-    path = file.with_name(f".{file.stem}.{uuid.uuid4().hex[:12]}.denoised.npy")
+    path = file.with_name(f".{file.stem}.{uuid.uuid4().hex[:12]}.{step}.npy")
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
 
 
-def _name(raw: Recording, model: str, checkpoint: str | Path | None) -> str:
+def _name(raw: Recording, model: str | Callable[..., Any], checkpoint: str | Path | None) -> str:
     """What the provenance of the fused recording calls the denoised one."""
+    if not isinstance(model, str):
+        model = getattr(model, "__qualname__", "function")
     how = model if checkpoint is None else f"{model}, {Path(checkpoint).name}"
     return f"{raw.name} ({how})"
