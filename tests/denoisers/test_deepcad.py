@@ -18,6 +18,7 @@ from torch.nn import functional
 from freq2clean.denoisers import DeepCAD, get_denoiser, load_model
 from freq2clean.denoisers.contract import valid_frames
 from freq2clean.denoisers.deepcad.checkpoint import read_checkpoint
+from freq2clean.denoisers.deepcad.devices import memory_errors
 from freq2clean.denoisers.deepcad.inference import Reader, Runner
 from freq2clean.denoisers.deepcad.network import Network, network_of
 from freq2clean.denoisers.deepcad.pairs import Patches, pair_of
@@ -267,8 +268,15 @@ class TestInference:
         smaller = replace(model, denoiser=options, state=replace(model.state, unit_size=30.0))
         predicted = smaller.predict(noisy)
         np.testing.assert_allclose(predicted[:], expected, rtol=1e-5)
-        assert len(predicted.notes) == 2
-        assert "tiles of 16 x 16 pixels, 1 at a time" in predicted.notes[-1]
+        assert predicted.notes == [
+            "memory ran out: went on with tiles of 16 x 16 pixels, 1 at a time"
+        ]
+
+    def test_what_pytorch_says_of_memory_here_is_understood(self):
+        with pytest.raises(MemoryError), memory_errors():
+            torch.empty(2**60, dtype=torch.uint8)
+        with pytest.raises(RuntimeError, match="must match"), memory_errors():
+            torch.zeros(2) + torch.zeros(3)
 
     def test_no_memory_at_all_is_an_error(self, noisy, monkeypatch):
         model = TINY.fit(noisy)
@@ -277,7 +285,7 @@ class TestInference:
             raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
 
         monkeypatch.setattr(Network, "forward", no_device)
-        with pytest.raises(InputError, match="not enough memory for a tile of 40 x 24 x 24"):
+        with pytest.raises(InputError, match="not enough memory for a tile of 24 x 24 pixels"):
             model.predict(noisy)[:]
 
     def test_other_errors_are_not_taken_for_it(self, noisy):
@@ -566,6 +574,17 @@ class TestCheckpoints:
         torch.save(change(random_weights(4)), tmp_path / "a.pth")
         with pytest.raises(InputError, match=message):
             load_model("deepcad", tmp_path / "a.pth")
+
+    def test_a_value_that_changed_on_the_disk_is_refused(self, tmp_path):
+        """What PyTorch reads without a word."""
+        path = tmp_path / "a.pth"
+        torch.save(random_weights(4), path)
+        held = bytearray(path.read_bytes())
+        held[len(held) // 2] ^= 0x40
+        path.write_bytes(held)
+        assert torch.load(path, weights_only=True).keys() == random_weights(4).keys()
+        with pytest.raises(InputError, match="it is damaged, or holds more than tensors"):
+            load_model("deepcad", path)
 
     def test_an_incomplete_checkpoint_is_refused(self, noisy, tmp_path):
         path = tmp_path / "a.pth"

@@ -117,15 +117,34 @@ class TestRuntimes:
         with pytest.raises(InputError, match=r"another network|that takes .*; give"):
             model.predict(noisy)
 
-    @pytest.mark.parametrize("error", ["DefaultCPUAllocator: not enough memory", None])
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.OutOfMemoryError("CUDA out of memory"),
+            RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+            RuntimeError("could not create a primitive"),
+        ],
+    )
     def test_memory_that_runs_out(self, noisy, monkeypatch, error):
-        def forward(self, x):
-            raise RuntimeError(error) if error else torch.OutOfMemoryError("CUDA out of memory")
+        forward, most = Network.forward, 3 * 72 * 24 * 24
 
-        monkeypatch.setattr(Network, "forward", forward)
-        predicted = Pretrained(runtime="torch", device="cpu").fit(noisy).predict(noisy)
-        with pytest.raises(InputError, match="not enough memory for tiles of 128 frames of 128 x"):
-            predicted[:]
+        def small_device(self, x):
+            if x.numel() > most:
+                raise error
+            return forward(self, x)
+
+        monkeypatch.setattr(Network, "forward", small_device)
+        options = Pretrained(runtime="torch", device="cpu", halo=0)
+        expected = replace(options, tile_yx=24).fit(noisy).predict(noisy)[:]
+        predicted = options.fit(noisy).predict(noisy)
+        np.testing.assert_allclose(predicted[:], expected, rtol=1e-5)
+        assert predicted.notes == [
+            "memory ran out: went on with tiles of 24 x 24 pixels, 1 at a time"
+        ]
+        most = 0
+        with pytest.raises(InputError, match="not enough memory for a tile of 8 x 8 pixels"):
+            options.fit(noisy).predict(noisy)[:]
 
     def test_what_ships_is_small(self):
         files = [SHIPPED.with_suffix(suffix) for suffix in (".pth", ".onnx")]

@@ -86,6 +86,7 @@ def load_plain(path: Path) -> dict[str, Any]:
         If the file is damaged, or holds anything else.
     """
     try:
+        _check_sums(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that are refused all the same
             held = torch.load(path, map_location="cpu", weights_only=True)
@@ -97,6 +98,18 @@ def load_plain(path: Path) -> dict[str, Any]:
     if not isinstance(held, dict):
         raise InputError(f"{path} holds no weights but a {type(held).__name__}; give a checkpoint")
     return held
+
+
+def _check_sums(path: Path) -> None:
+    """Raise BadZipFile if a part of the file is not what was written; `torch.load` does not look.
+
+    Files of PyTorch before 1.6 are no archives and hold no sums.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(damaged)
 
 
 def read_checkpoint(

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from freq2clean.errors import InputError
 
-__all__ = ["device_of", "is_out_of_memory"]
+__all__ = ["device_of", "memory_errors"]
+
+_NO_MEMORY = (
+    "not enough memory",  # on Windows
+    "can't allocate memory",  # on Linux
+    "could not create a primitive",  # oneDNN, as what follows
+    "could not create a memory",
+    "ALLOC_FAILED",  # the libraries of a GPU
+)
 
 
 def device_of(name: str) -> torch.device:
@@ -30,8 +41,12 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory has run out, on whatever device."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "not enough memory" in str(error)
-    )
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise MemoryError where PyTorch says that memory ran out, on whatever device."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or any(s in str(error) for s in _NO_MEMORY):
+            raise MemoryError(str(error)) from error
+        raise

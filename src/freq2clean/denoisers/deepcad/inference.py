@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from freq2clean.denoisers.contract import Frames, valid_frames
-from freq2clean.denoisers.deepcad.devices import device_of, is_out_of_memory
+from freq2clean.denoisers.deepcad.devices import device_of, memory_errors
 from freq2clean.denoisers.deepcad.network import SIDE_MULTIPLE
-from freq2clean.denoisers.deepcad.tiles import Slabs, Tile, in_tiles, tiles_of
+from freq2clean.denoisers.deepcad.tiles import Slabs, Tile, Tiler, tiles_of
 from freq2clean.denoisers.deepcad.units import Units, filled, measure
-from freq2clean.errors import InputError
 from freq2clean.fusion.survey import spread_runs
 
 if TYPE_CHECKING:
@@ -148,58 +147,27 @@ def _inside(window: slice, n: int) -> slice:
 
 
 class Runner:
-    """Runs a network on volumes of any size, in smaller tiles where memory runs out."""
+    """Runs a network on volumes of any size, on its device."""
 
     def __init__(self, network: nn.Module, options: DeepCAD, notes: list[str]) -> None:
         self._device = device_of(options.device)
         self._network = network.to(self._device).eval()
         self._half = options.mixed_precision and self._device.type == "cuda"
-        self._halo = options.halo
-        self._side = options.tile_yx
-        self._batch = options.tiles_per_batch
         self._notes = notes
+        self._tiler = Tiler(
+            self._forward,
+            side=options.tile_yx,
+            halo=options.halo,
+            multiple=SIDE_MULTIPLE,
+            per_batch=options.tiles_per_batch,
+            notes=notes,
+        )
 
     def run(self, frames: NDArray[np.float32], valid: slice) -> NDArray[np.float32]:
         """The output for the valid frames of some, in units, as many as a network takes."""
-        while True:
-            try:
-                return self._run(frames, valid)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            self._shrink(frames.shape)
+        return self._tiler.run(frames, valid)
 
-    def _shrink(self, shape: tuple[int, ...]) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        least = 2 * self._halo + SIDE_MULTIPLE
-        longest = -(-max(shape[1:]) // SIDE_MULTIPLE) * SIDE_MULTIPLE
-        self._side = min(self._side, max(least, longest))
-        if self._batch > 1:
-            self._batch = 1
-        elif self._side > least:
-            self._side = max(least, self._side // 2 // SIDE_MULTIPLE * SIDE_MULTIPLE)
-        else:
-            raise InputError(
-                f"not enough memory for a tile of {shape[0]} x {self._side} x {self._side} values; "
-                "give a smaller tile_t, or another device"
-            )
-        self._notes.append(
-            f"memory ran out: went on with tiles of {self._side} x {self._side} pixels, "
-            f"{self._batch} at a time"
-        )
-
-    def _run(self, frames: NDArray[np.float32], valid: slice) -> NDArray[np.float32]:
-        return in_tiles(
-            frames,
-            valid,
-            self._forward,
-            side=self._side,
-            halo=self._halo,
-            multiple=SIDE_MULTIPLE,
-            per_batch=self._batch,
-        )
-
+    @memory_errors()
     @torch.inference_mode()
     def _forward(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
         volumes = torch.from_numpy(tiles)[:, None].to(self._device)

@@ -10,7 +10,11 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Slabs", "Tile", "in_tiles", "tiles_of"]
+from freq2clean.errors import InputError
+
+__all__ = ["Slabs", "Tile", "Tiler", "in_tiles", "tiles_of"]
+
+_RAN_OUT = "memory ran out"
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,76 @@ def in_tiles(
             inside = inside[:, :, x.first - x.start : x.last - x.start]
             out[:, y.first : y.last, x.first : x.last] = inside
     return out
+
+
+class Tiler:
+    """Runs a network on volumes of any size, in smaller tiles once memory ran out.
+
+    Parameters
+    ----------
+    forward, side, halo, multiple, per_batch
+        As in `in_tiles`, to begin with. ``forward`` raises MemoryError where memory runs out.
+    notes : list of str
+        What had to be done is added to it.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        *,
+        side: int,
+        halo: int,
+        multiple: int,
+        per_batch: int = 1,
+        notes: list[str],
+    ) -> None:
+        self._forward = forward
+        self._side, self._halo, self._multiple = side, halo, multiple
+        self._per_batch = per_batch
+        self._notes = notes
+
+    def run(self, volume: NDArray[np.float32], valid: slice) -> NDArray[np.float32]:
+        """What `in_tiles` gives.
+
+        Raises
+        ------
+        InputError
+            If there is not even memory for the smallest tile.
+        """
+        while True:
+            try:
+                return in_tiles(
+                    volume,
+                    valid,
+                    self._forward,
+                    side=self._side,
+                    halo=self._halo,
+                    multiple=self._multiple,
+                    per_batch=self._per_batch,
+                )
+            except MemoryError:
+                """What the failure holds is let go of before the next try."""
+            self._shrink(max(volume.shape[-2:]))
+
+    def _shrink(self, longest: int) -> None:
+        least = 2 * self._halo + self._multiple
+        whole = -(-longest // self._multiple) * self._multiple
+        self._side = min(self._side, max(least, whole))
+        if self._per_batch > 1:
+            self._per_batch = 1
+        elif self._side > least:
+            self._side = max(least, 3 * self._side // 4 // self._multiple * self._multiple)
+        else:
+            raise InputError(
+                f"not enough memory for a tile of {self._side} x {self._side} pixels; "
+                "close other programs, or give a smaller tile_t, or another device"
+            )
+        if self._notes and self._notes[-1].startswith(_RAN_OUT):
+            self._notes.pop()
+        self._notes.append(
+            f"{_RAN_OUT}: went on with tiles of {self._side} x {self._side} pixels, "
+            f"{self._per_batch} at a time"
+        )
 
 
 class Slabs:

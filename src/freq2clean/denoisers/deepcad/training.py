@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from freq2clean.denoisers.contract import Frames, Progress
 from freq2clean.denoisers.deepcad.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from freq2clean.denoisers.deepcad.devices import device_of, is_out_of_memory
+from freq2clean.denoisers.deepcad.devices import device_of, memory_errors
 from freq2clean.denoisers.deepcad.network import Network
 from freq2clean.denoisers.deepcad.pairs import MakePair, Pair, Patches, pair_of
 from freq2clean.denoisers.deepcad.units import measure
@@ -254,11 +254,10 @@ class _Trainer:
     def _step(self, batch: list[Pair]) -> float:
         self._optimizer.zero_grad(set_to_none=True)
         try:
-            loss = self._loss(batch)
-            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
+            with memory_errors():
+                loss = self._loss(batch)
+                self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        except MemoryError as error:
             raise InputError(
                 f"not enough memory to train on {len(batch)} patches of "
                 f"{_by(batch[0][0].shape)} at a time; give a smaller batch_size or smaller patches"

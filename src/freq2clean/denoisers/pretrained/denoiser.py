@@ -174,6 +174,7 @@ class PretrainedModel(Model):
             tile_t=options.tile_t,
             tile_yx=options.tile_yx,
             halo=options.halo,
+            notes=notes,
         )
 
 

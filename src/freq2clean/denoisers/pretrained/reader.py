@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.denoisers.contract import Frames, Read, valid_frames
-from freq2clean.denoisers.deepcad.tiles import Slabs, Tile, in_tiles, tiles_of
+from freq2clean.denoisers.deepcad.tiles import Slabs, Tile, Tiler, tiles_of
 from freq2clean.denoisers.pretrained.runtimes import Forward
 from freq2clean.denoisers.pretrained.views import Views, as_channels
-from freq2clean.errors import InputError
 
 __all__ = ["SIDE_MULTIPLE", "reader"]
 
@@ -18,27 +17,28 @@ SIDE_MULTIPLE = 8
 
 
 def reader(
-    recording: Frames, views: Views, forward: Forward, *, tile_t: int, tile_yx: int, halo: int
+    recording: Frames,
+    views: Views,
+    forward: Forward,
+    *,
+    tile_t: int,
+    tile_yx: int,
+    halo: int,
+    notes: list[str],
 ) -> Read:
     """What gives denoised frames of a recording; see `DeepCAD` for tiles and halo."""
+    tiler = Tiler(
+        lambda tiles: forward(as_channels(tiles)),
+        side=tile_yx,
+        halo=halo,
+        multiple=SIDE_MULTIPLE,
+        notes=notes,
+    )
 
     def denoise(slab: Tile) -> NDArray[np.float32]:
         block = np.asarray(recording[slab.start : min(slab.stop, recording.shape[0])])
         valid = slice(slab.first - slab.start, slab.last - slab.start)
-        try:
-            out = in_tiles(
-                views.inputs(valid_frames(block), slab.stop - slab.start),
-                valid,
-                lambda tiles: forward(as_channels(tiles)),
-                side=tile_yx,
-                halo=halo,
-                multiple=SIDE_MULTIPLE,
-            )
-        except MemoryError as error:
-            raise InputError(
-                f"not enough memory for tiles of {tile_t} frames of {tile_yx} x {tile_yx} pixels; "
-                "give smaller tile_t and tile_yx"
-            ) from error
+        out = tiler.run(views.inputs(valid_frames(block), slab.stop - slab.start), valid)
         out = views.values(out)
         if block.dtype.kind == "f":
             out[~np.isfinite(block[valid])] = np.nan

@@ -63,22 +63,17 @@ def _with_torch(path: Path, device: str) -> Forward:
     import torch
 
     from freq2clean.denoisers.deepcad.checkpoint import load_plain
-    from freq2clean.denoisers.deepcad.devices import device_of, is_out_of_memory
+    from freq2clean.denoisers.deepcad.devices import device_of, memory_errors
     from freq2clean.denoisers.deepcad.network import network_of
 
     there = device_of(device)
     network = network_of(load_plain(path), name=str(path), n_inputs=N_CHANNELS).to(there).eval()
 
     def forward(volumes: NDArray[np.float32]) -> NDArray[np.float32]:
-        try:
-            with torch.inference_mode():
-                tensor = torch.from_numpy(volumes).to(there)
-                out = network(tensor.contiguous(memory_format=torch.channels_last_3d))
-                denoised: NDArray[np.float32] = out[:, 0].cpu().numpy()
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise MemoryError from error
-            raise
+        with memory_errors(), torch.inference_mode():
+            tensor = torch.from_numpy(volumes).to(there)
+            out = network(tensor.contiguous(memory_format=torch.channels_last_3d))
+            denoised: NDArray[np.float32] = out[:, 0].cpu().numpy()
         return denoised
 
     return forward
