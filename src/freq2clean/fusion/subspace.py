@@ -45,7 +45,7 @@ class Subspace(Wiener):
 
     Parameters
     ----------
-    window, overlap, n_bins
+    window, overlap, n_bins, keep_fixed_pattern
         As in `Wiener`.
     limit : bool
         False to leave out the power limit.
