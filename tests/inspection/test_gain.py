@@ -44,7 +44,7 @@ def measured(scene, denoise, fuse):
     denoised, fused = denoise(raw), fuse(raw)
     echoes = denoise(raw + probe) - denoised, fuse(raw + probe) - fused
     moments = GainMoments(SHAPE[1:])
-    for start, stop in gain_runs(len(raw)):
+    for start, stop in gain_runs(raw.shape):
         run = slice(start, stop)
         moments.add(
             raw[run], denoised[run], fused[run],
@@ -72,7 +72,7 @@ def test_gain_is_the_true_one(scene, denoise, fuse):
 def true_ring_correlation(truth, recording):
     """By the DCT of each tile of each run, all frequencies in time together."""
     sums = 0
-    for start, stop in gain_runs(len(truth)):
+    for start, stop in gain_runs(truth.shape):
         tiles = (
             dctn(x[start:stop].reshape(-1, 2, 48, 2, 40), axes=(0, 2, 4), norm="ortho")
             for x in (truth, recording)
@@ -142,7 +142,7 @@ def test_values_that_are_missing_are_left_out(scene):
     with_nan[5, 10:20, 10:20] = np.nan
     moments = GainMoments(SHAPE[1:])
     denoised = blur(truth)
-    for start, stop in gain_runs(len(raw)):
+    for start, stop in gain_runs(raw.shape):
         run = slice(start, stop)
         echo = filled_smooth(broken + probe)[run] - with_nan[run]
         moments.add(
@@ -167,3 +167,9 @@ def test_any_size(shape):
         n * size <= whole for n, size, whole in zip(tiles, gain.tile_shape, shape, strict=True)
     )
     assert gain.mse_denoised == pytest.approx(25 + 0.25, rel=0.1)
+
+
+def test_large_frames_come_in_shorter_runs():
+    assert gain_runs((6000, 512, 512))[1][1] - gain_runs((6000, 512, 512))[1][0] == 64
+    assert [stop - start for start, stop in gain_runs((40, 2048, 2048))] == [16, 16]
+    assert gain_runs((10, 8, 8)) == [(0, 10)]

@@ -26,6 +26,8 @@ from freq2clean.fusion.survey import spread_runs
 __all__ = ["Gain", "GainMoments", "gain_runs"]
 
 _RUN_FRAMES = 64
+_LEAST_RUN_FRAMES = 16
+_RUN_VALUES = 1 << 24
 _RUNS = 24
 _TILE_PIXELS = 64
 _LEAST_TILE_PIXELS = 16
@@ -87,9 +89,10 @@ class Gain:
     frames: int
 
 
-def gain_runs(n_frames: int) -> list[tuple[int, int]]:
-    """Ranges of frames that `GainMoments` asks for."""
-    return spread_runs(n_frames, n_runs=_RUNS, length=_RUN_FRAMES)
+def gain_runs(shape: tuple[int, int, int]) -> list[tuple[int, int]]:
+    """Ranges of frames of a recording (T, Y, X) that `GainMoments` asks for."""
+    length = min(_RUN_FRAMES, max(_LEAST_RUN_FRAMES, _RUN_VALUES // (shape[1] * shape[2])))
+    return spread_runs(shape[0], n_runs=_RUNS, length=length)
 
 
 class GainMoments:

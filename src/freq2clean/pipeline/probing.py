@@ -110,14 +110,12 @@ def probed_gain(
         Of the denoised recordings.
     """
     moments = GainMoments(raw.shape[1:])
-    for start, stop in gain_runs(len(raw)):
-        (y, z), again = (_read(pair, start, stop, scale) for pair in (plain, echoes))
+    for start, stop in gain_runs(raw.shape):
+        (y, z), (y_echo, z_echo) = (_read(pair, start, stop, scale) for pair in (plain, echoes))
+        y_echo -= y
+        z_echo -= z
         moments.add(
-            raw.read(start, stop),
-            y,
-            z,
-            probe=probed.probe(start, stop),
-            echoes=(again[0] - y, again[1] - z),
+            raw.read(start, stop), y, z, probe=probed.probe(start, stop), echoes=(y_echo, z_echo)
         )
     return moments.solve()
 
