@@ -1,8 +1,10 @@
-"""DeepCAD-RT: training and inference beside the procedure of the authors' package, on the CPU.
+"""DeepCAD-RT: training and inference beside the procedure of the authors' package, on the CPU,
+and the peak memory of the command for a short and a long recording.
 
 The package runs on GPUs only, so its network and its loops are written down here as they are:
 the layers one after the other, patches one by one; for inference, patches that overlap by half,
-the network recording gradients, and the results stitched into float64 stacks.
+the network recording gradients, and the results stitched into float64 stacks. A
+test holds that this gives what the package gives.
 
 python benchmarks/bench_deepcad.py [frames] [size] [patch]
 """
@@ -13,12 +15,15 @@ import itertools
 import math
 import statistics
 import sys
+import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
-from recording import make_pair
-from timing import table
+from recording import make_pair, write_pair_like
+from timing import cost_of, table
 from torch import nn
 from torch.nn import functional
 
@@ -29,14 +34,15 @@ from freq2clean.denoisers.deepcad.training import new_network
 
 ROUNDS = 3
 N_PATCHES = 2
+LENGTHS = 300, 3000
 CHANNELS = (1, 8, 16, 16, 32, 32, 64, 64, 128)  # down, in pairs
 BACK = ((192, 64, 64), (96, 32, 32), (48, 16, 16))  # up
 
 
 class PublicNetwork(nn.Module):
-    """The network as the package builds it; its weights come in the same order as ours."""
+    """The network as the package builds it; weights of either come in the same order."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights) -> None:
         super().__init__()
         down = itertools.pairwise(CHANNELS)
         up = itertools.chain(*(itertools.pairwise(widths) for widths in BACK))
@@ -44,8 +50,7 @@ class PublicNetwork(nn.Module):
             nn.Conv3d(n_in, n_out, 3, padding=1) for n_in, n_out in (*down, *up)
         )
         self.last = nn.Conv3d(16, 1, 1)
-        ours = new_network(16, 0).state_dict().values()
-        self.load_state_dict(dict(zip(self.state_dict(), ours, strict=True)))
+        self.load_state_dict(dict(zip(self.state_dict(), weights.values(), strict=True)))
 
     def forward(self, x):
         convolutions = iter(self.convolutions)
@@ -68,7 +73,7 @@ class PublicNetwork(nn.Module):
 
 def public_training(raw, patch: int) -> None:
     """The steps of one epoch over some patches."""
-    network = PublicNetwork()
+    network = PublicNetwork(new_network(16, 0).state_dict())
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-5, betas=(0.5, 0.999))
     stack = raw.astype(np.float32)
     stack = stack - stack.mean()
@@ -112,7 +117,7 @@ def main(n_frames: int, size: int, patch: int) -> None:
     raw, _ = make_pair(n_frames, size)
     sides = dict.fromkeys(("patch_t", "patch_y", "patch_x"), patch)
     trained = DeepCAD(**sides, patches_per_epoch=N_PATCHES, n_epochs=1, device="cpu")
-    public = PublicNetwork()
+    public = PublicNetwork(new_network(16, 0).state_dict())
     calibrated, plain = (
         DeepCADModel(DeepCAD(calibrate=flag, device="cpu"), Checkpoint(new_network(16, 0), {}, 1.0))
         for flag in (True, False)
@@ -142,12 +147,31 @@ def main(n_frames: int, size: int, patch: int) -> None:
             rows.append((task, way, f"{median:.1f}", f"{statistics.median(ratios):.1f}"))
     print(f"## DeepCAD-RT on the CPU, {n_frames} x {size} x {size}, patches of {patch}\n")
     print(
-        f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}. Training steps include "
+        f"Threads: {torch.get_num_threads()}. PyTorch {torch.__version__}. Training steps include "
         "reading and cutting the patches.\n"
     )
     print(table(("task", "way", "seconds", "times as fast as the package"), rows))
 
 
+def print_memory(size: int) -> None:
+    """Peak memory of `denoise --model deepcad`, from file to file."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = str(folder / "model.pth")
+        DeepCADModel(DeepCAD(), Checkpoint(new_network(16, 0), {}, 1.0)).save(model)
+        how = ["--model", "deepcad", "--checkpoint", model, "--device", "cpu", "--json"]
+        for n_frames in LENGTHS:
+            with ProcessPoolExecutor(1) as elsewhere:  # a child's peak starts from its parent's
+                raw, _ = elsewhere.submit(write_pair_like, folder, n_frames, size).result()
+            cost = cost_of(["denoise", raw, "-o", str(folder / "out.tif"), *how])
+            rows.append((str(n_frames), f"{cost.seconds:.1f}", f"{cost.peak_bytes / 1e6:.0f}"))
+    print(f"\n`freq2clean denoise --model deepcad`, {size} x {size} pixels, TIFF to TIFF.\n")
+    print(table(("frames", "seconds", "peak, MB"), rows))
+
+
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    main(*(given or [160, 96, 64]))
+    n_frames, size, patch = given or (160, 96, 64)
+    main(n_frames, size, patch)
+    print_memory(size)

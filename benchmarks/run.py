@@ -1,28 +1,52 @@
-"""Run every benchmark and rewrite docs/performance.md: ``make bench``."""
+"""Run benchmarks and write what they print to docs/performance.md: ``make bench``.
+
+python benchmarks/run.py [name ...]
+
+With names, such as ``bench_files``, only these; the sections of the others stay as they are. What
+needs a library that is not installed is left out, and its section stays too.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import scipy
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("bench_fusion", "bench_files", "bench_memory", "bench_long", "bench_ssim3d")
+PAGE = HERE.parent / "docs" / "performance.md"
+BENCHMARKS = (
+    "bench_fusion",
+    "bench_files",
+    "bench_memory",
+    "bench_long",
+    "bench_ssim3d",
+    "bench_deepcad",
+)
+NEEDS = {"bench_deepcad": "torch"}
+_COMMAND = "`python benchmarks/{}.py`"
 
 
-def main() -> None:
-    sections = []
-    for name in BENCHMARKS:
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        run = subprocess.run(
-            [sys.executable, HERE / f"{name}.py"], check=True, capture_output=True, text=True
-        )
-        sections.append(f"{run.stdout.strip()}\n\n`python benchmarks/{name}.py`\n")
+def sections_of(page: str) -> dict[str, str]:
+    """The text of each benchmark on a page, by its name."""
+    ends = re.compile(re.escape(_COMMAND).replace(r"\{\}", r"(\w+)"))
+    _, _, text = page.partition("\n## ")
+    found, start = {}, 0
+    for end in ends.finditer(text):
+        found[end[1]] = "## " + text[start : end.start()].strip().removeprefix("## ")
+        start = end.end()
+    return found
+
+
+def page_of(sections: dict[str, str]) -> str:
+    """The page that holds them, in the order of `BENCHMARKS`."""
     head = (
         "# Performance\n\n"
         "Written by `make bench`. Compare the ratios: all figures of a table come from one run on "
@@ -30,10 +54,27 @@ def main() -> None:
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}, SciPy {scipy.__version__}.\n"
     )
-    target = HERE.parent / "docs" / "performance.md"
-    target.write_text("\n".join([head, *sections]), encoding="utf-8")
-    print(f"wrote {target}")
+    known = [name for name in BENCHMARKS if name in sections]
+    return "\n".join([head, *(f"{sections[name]}\n\n{_COMMAND.format(name)}\n" for name in known)])
+
+
+def main(names: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        raise SystemExit(f"no benchmark is called {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+    sections = sections_of(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    for name in names or BENCHMARKS:
+        if name in NEEDS and find_spec(NEEDS[name]) is None:
+            print(f"{name} left out: it needs {NEEDS[name]}", file=sys.stderr)
+            continue
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        run = subprocess.run(
+            [sys.executable, HERE / f"{name}.py"], check=True, capture_output=True, text=True
+        )
+        sections[name] = run.stdout.strip()
+        PAGE.write_text(page_of(sections), encoding="utf-8")
+    print(f"wrote {PAGE}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
