@@ -21,16 +21,20 @@ def test_with_no_excess_frames_come_out_as_they_went_in(rows, columns):
     tiling = Tiling((rows, columns), 32)
     frames = np.random.default_rng(0).normal(size=(70, rows, columns)).astype(np.float32)
     limit = nothing_to_take_off(tiling)
-    out = np.concatenate(
-        [d.copy() for _, d in Limiter(tiling, 0, 70, Spare()).push(frames, lambda _: limit)]
-    )
+    out = limited(tiling, frames, limit)
     np.testing.assert_allclose(out, frames, atol=1e-4)
 
 
 def limited(tiling, frames, limit):
     """All frames at once."""
     limiter = Limiter(tiling, 0, len(frames), Spare())
-    return np.concatenate([done.copy() for _, done in limiter.push(frames, lambda _: limit)])
+    return np.concatenate([done.copy() for _, done in pushed(limiter, frames, limit)])
+
+
+def pushed(limiter, frames, limit):
+    return limiter.push(
+        len(frames), lambda some, out: np.copyto(out, frames[some]), lambda _: limit
+    )
 
 
 def nothing_to_take_off(tiling):
@@ -50,7 +54,7 @@ def test_any_blocking_equals_the_whole(block_frames):
     whole = limited(tiling, frames, limit)
     limiter, starts, parts = Limiter(tiling, 0, 200, Spare()), [], []
     for first in range(0, 200, block_frames):
-        for start, done in limiter.push(frames[first : first + block_frames], lambda _: limit):
+        for start, done in pushed(limiter, frames[first : first + block_frames], limit):
             starts.append(start)
             parts.append(done.copy())
     assert starts == list(np.cumsum([0, *map(len, parts)])[:-1])

@@ -376,18 +376,28 @@ class Limiter:
         self._unknown: dict[int, NDArray[np.bool_]] = {}
 
     def push(
-        self, frames: NDArray[np.float32], limit_at: Callable[[int], Limit]
+        self,
+        n_frames: int,
+        write: Callable[[slice, NDArray[np.float32]], object],
+        limit_at: Callable[[int], Limit],
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Take the next frames; gives those that are done, valid until the next are asked for.
 
-        ``limit_at`` says which limit is in force at a frame.
+        Parameters
+        ----------
+        n_frames : int
+        write : callable
+            ``(some, out)``: writes some of these frames.
+        limit_at : callable
+            Which limit is in force at a frame.
         """
-        while len(frames):
-            room = self._frames[self._end - self._start :][: len(frames)]
-            room[...] = frames[: len(room)]
+        first = 0
+        while first < n_frames:
+            room = self._frames[self._end - self._start :][: n_frames - first]
+            write(slice(first, first + len(room)), room)
             self._set_aside(room)
             self._end += len(room)
-            frames = frames[len(room) :]
+            first += len(room)
             if self._end == self._windows[0].stop:
                 limited = self._spare.take(self._frames.shape)
                 yield self._limit(limited, limit_at)

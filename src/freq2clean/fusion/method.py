@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -102,14 +103,14 @@ class Method(ABC):
         *,
         rescale: bool = True,
         memory_bytes: int | None = None,
-        block_frames: int = 64,
+        block_frames: int | None = None,
     ) -> Fusion:
         """Accumulate and solve, for a pair of recordings that give frames by slice.
 
         Parameters
         ----------
         raw, denoised : array-like, (T, Y, X)
-            Read in blocks of ``block_frames`` frames.
+            Read in blocks of ``block_frames`` frames; by default 64, more where these are small.
         rescale : bool
             Match a denoised recording that is clearly on another scale than the raw one.
         memory_bytes : int, optional
@@ -125,8 +126,9 @@ class Method(ABC):
         )
         for start, stop in fusion.survey_runs:
             fusion.look(as_frames(raw[start:stop]), as_frames(denoised[start:stop]))
-        for start in range(0, fusion.n_frames, block_frames):
-            stop = min(start + block_frames, fusion.n_frames)
+        step = block_frames or max(64, few_frames(fusion.shape[0] * fusion.shape[1]))
+        for start in range(0, fusion.n_frames, step):
+            stop = min(start + step, fusion.n_frames)
             fusion.add(start, as_frames(raw[start:stop]), as_frames(denoised[start:stop]))
             for first, last in fusion.review_runs:
                 fusion.review(first, as_frames(raw[first:last]), as_frames(denoised[first:last]))
@@ -164,7 +166,6 @@ class Fusion:
         self._limits: list[Limit] = []
         self._limiter: Limiter | None = None
         self._spare = Spare()
-        self._buffer: NDArray[np.float32] | None = None
         self._forgotten = 0
 
     @property
@@ -272,7 +273,8 @@ class Fusion:
                     "at once"
                 )
             limiter = Limiter(tiling, first_frame, first_frame + len(fused), self._spare)
-            for start, part in limiter.push(fused, self._limit_at):
+            write = partial(_copy_some, fused)
+            for start, part in limiter.push(len(fused), write, self._limit_at):
                 fused[start - first_frame :][: len(part)] = part
             self._put_back(first_frame, fused)
         self._blank(first_frame, fused)
@@ -300,11 +302,11 @@ class Fusion:
         self._check_block(denoised, first_frame)
         if self._limiter is None:
             self._limiter = Limiter(tiling, 0, self.n_frames, self._spare)
-        if self._buffer is None or len(self._buffer) < len(denoised):
-            self._buffer = np.empty(denoised.shape, np.float32)
-        buffer = self._buffer[: len(denoised)]
-        fused = self._corrected(denoised, first_frame, buffer, components=False)
-        for start, done in self._limiter.push(fused, self._limit_at):
+
+        def write(some: slice, out: NDArray[np.float32]) -> None:
+            self._corrected(denoised[some], first_frame + some.start, out, components=False)
+
+        for start, done in self._limiter.push(len(denoised), write, self._limit_at):
             self._put_back(start, done)
             for first in range(0, len(done), len(denoised)):
                 part = done[first : first + len(denoised)]
@@ -427,6 +429,10 @@ class _Review:
         if not self.pieces:
             self._spare.give_back(raw)
             self._run = None
+
+
+def _copy_some(frames: NDArray[np.float32], some: slice, out: NDArray[np.float32]) -> None:
+    out[...] = frames[some]
 
 
 def check_pair(raw: Sequence[int], denoised: Sequence[int]) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 __all__ = [
     "Spare",
     "few_frames",
+    "frames_per_task",
     "one_blas_thread",
     "over_items",
     "over_pixels",
@@ -75,7 +76,12 @@ def over_rows(function: Callable[[int], None], n_rows: int) -> None:
 
 def few_frames(n_pixels: int) -> int:
     """How many frames to work on at a time: some 32 MB of them, but enough for a product."""
-    return min(64, max(8, (1 << 23) // n_pixels))
+    return min(256, max(8, (1 << 23) // n_pixels))
+
+
+def frames_per_task(n_pixels: int) -> int:
+    """How many frames to give to a thread at a time: some 4 MB of them."""
+    return max(4, (1 << 20) // n_pixels)
 
 
 def scratch(name: str, shape: tuple[int, int]) -> NDArray[np.float32]:

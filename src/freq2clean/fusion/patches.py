@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.fusion.parallel import over_items
+from freq2clean.fusion.parallel import frames_per_task, over_items
 
 __all__ = ["Box", "Group", "PatchGrid"]
 
 _SIZE = 16
 _TOGETHER = 16
-_FRAMES_PER_TASK = 4
 _LARGE_IMAGE_PIXELS = 1 << 20
 
 
@@ -103,16 +102,17 @@ class PatchGrid:
         rows, columns = (n // self.cell for n in self.padded)
         cells = np.empty((len(frames), rows, columns), np.float32)
         base = self.binned(reference[None])
+        step = frames_per_task(reference.size)
 
         def fill(first: int) -> None:
-            padded = self.pad(frames[first : first + _FRAMES_PER_TASK])
+            padded = self.pad(frames[first : first + step])
             with np.errstate(invalid="ignore"):
                 binned = self.binned(padded)
             if not np.isfinite(binned.sum()):
                 binned = self.binned(np.where(np.isfinite(padded), padded, reference))
             np.subtract(binned, base, out=cells[first : first + len(padded)])
 
-        over_items(fill, range(0, len(frames), _FRAMES_PER_TASK))
+        over_items(fill, range(0, len(frames), step))
         return cells
 
     def binned(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,7 +23,13 @@ from freq2clean.fusion.components import Components
 from freq2clean.fusion.courses import course_changes
 from freq2clean.fusion.missing import missing_rows, zero_where_unknown
 from freq2clean.fusion.noise import NoiseMoments, PhotonTransfer
-from freq2clean.fusion.parallel import few_frames, over_items, over_rows, plain_scratch
+from freq2clean.fusion.parallel import (
+    few_frames,
+    frames_per_task,
+    over_items,
+    over_rows,
+    plain_scratch,
+)
 from freq2clean.fusion.patches import PatchGrid
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.scale import Scale
@@ -34,7 +40,6 @@ __all__ = ["CourseMoments", "Detail", "fit_detail"]
 _LAGS = (-2, -1, 1, 2)
 _REACH = max(_LAGS)
 _CHANCE = 1e-3
-_FRAMES_PER_TASK = 4
 
 
 @dataclass(eq=False)
@@ -216,13 +221,14 @@ class _Kept:
         """Take the next frames."""
         new = slice(self.stop - self.start, self.stop - self.start + len(raw))
         residual, cells = self.residual[new], self.residual_cells[new]
+        step = frames_per_task(residual[0].size)
 
         def subtract(first: int) -> None:
-            some = slice(first, first + _FRAMES_PER_TASK)
+            some = slice(first, first + step)
             self._components.grid.fill(residual[some], _residual(raw[some], level[some]))
             cells[some] = self._components.grid.binned(residual[some])
 
-        over_items(subtract, range(0, len(raw), _FRAMES_PER_TASK))
+        over_items(subtract, range(0, len(raw), step))
         self.cells[new] = self._components.deviations(level)
         self.stop += len(raw)
 
