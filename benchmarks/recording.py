@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ def make_pair(n_frames: int, size: int) -> tuple[NDArray[np.uint16], NDArray[np.
 def write_pair_like(
     path: Path, n_frames: int, size: int, *, suffix: str = "tif"
 ) -> tuple[str, str]:
-    """The same as files of any length in bounded memory: frames repeat, which timing may."""
+    """The same as files of any length in bounded memory: frames repeat, which timing may.
+
+    They go to and fro, so that nothing jumps.
+    """
     names = str(path / f"raw.{suffix}"), str(path / f"denoised.{suffix}")
     for name, frames in zip(names, make_pair(200, size), strict=True):
         _WRITERS[suffix](name, frames, n_frames)
@@ -40,7 +44,8 @@ def write_pair_like(
 def _write_tiff(name: str, frames: NDArray[Any], n_frames: int) -> None:
     import tifffile
 
-    repeated = (frames[i % len(frames)] for i in range(n_frames))
+    to_and_fro = cycle(chain(frames, frames[::-1]))
+    repeated = islice(to_and_fro, n_frames)
     shape = n_frames, *frames.shape[1:]
     tifffile.imwrite(name, repeated, shape=shape, dtype=frames.dtype, bigtiff=True)
 
@@ -62,10 +67,11 @@ def _write_zarr(name: str, frames: NDArray[Any], n_frames: int) -> None:
 
 
 def _repeat(frames: NDArray[Any], target: Any) -> None:
-    """Fill an array with the frames over and over."""
+    """Fill an array with the frames, to and fro."""
     for start in range(0, target.shape[0], len(frames)):
         stop = min(start + len(frames), target.shape[0])
         target[start:stop] = frames[: stop - start]
+        frames = frames[::-1]
 
 
 _WRITERS = {"tif": _write_tiff, "npy": _write_npy, "zarr": _write_zarr}
