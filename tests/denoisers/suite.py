@@ -31,7 +31,10 @@ def close(a, b, recording):
 
 
 class DenoiserSuite:
-    """Set ``denoiser`` to one that fits in well under a second."""
+    """Set ``denoiser`` to one that fits in well under a second.
+
+    Whoever asks for less than these says why.
+    """
 
     denoiser: Denoiser
     gain_db = 8.0
@@ -126,6 +129,9 @@ class DenoiserSuite:
         if denoiser.least_frames > 1:
             with pytest.raises(InputError, match="two or more"):
                 denoiser.fit(frame)
+            denoised = denoiser.fit(noisy).predict(frame)[:]
+            assert denoised.shape == frame.shape
+            assert denoised.mean() == pytest.approx(frame.mean(), rel=0.05)
             return
         np.testing.assert_array_equal(denoiser.fit(frame).predict(frame)[:], frame)
 
@@ -159,6 +165,11 @@ class DenoiserSuite:
         whole = denoiser.fit(noisy).predict(noisy)[:]
         seen = np.isfinite(masked)
         assert np.abs(denoised - whole)[seen].mean() < 0.2 * noisy.std(axis=0).mean()
+
+    def test_nothing_but_nan_is_refused(self, denoiser):
+        nothing = np.full((12, 16, 16), np.nan, np.float32)
+        with pytest.raises(InputError, match="not a single value of the recording is a finite num"):
+            denoiser.fit(nothing).predict(nothing)[:]
 
     def test_progress_ends_at_the_total(self, denoiser, noisy):
         seen = []

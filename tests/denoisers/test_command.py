@@ -55,7 +55,7 @@ def temporary(tmp_path_factory, monkeypatch):
 
 class TestCommand(DenoiserSuite):
     denoiser = Command(python(MOVING_AVERAGE, "{input.npy}", "{output.npy}"))
-    gain_db = 4.0
+    gain_db = 4.0  # it is an average of nine frames
     reads = 3  # for its mean, for the program, and to see where it is not a number
 
 

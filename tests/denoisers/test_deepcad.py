@@ -61,8 +61,7 @@ LEARNING = replace(
 
 class TestDeepCAD(DenoiserSuite):
     denoiser = TINY
-    gain_db = 6.0
-    mean_within = 1e-2
+    gain_db = 6.0  # after a hundred patches
     reads = 5  # the mean, the noise and the scale are measured first
 
     @pytest.fixture
@@ -507,10 +506,6 @@ class TestTraining:
         monkeypatch.setattr(Network, "forward", no_device)
         with pytest.raises(InputError, match="train on 4 patches of 8 x 16 x 16 at a time; give a"):
             TINY.fit(noisy)
-
-    def test_nothing_but_nan_is_refused(self):
-        with pytest.raises(InputError, match="not a single value of the recording is a finite num"):
-            TINY.fit(np.full((30, 16, 16), np.nan, np.float32))
 
     def test_patience_needs_frames_to_hold_out(self, noisy):
         with pytest.raises(InputError, match="give 20 frames or more, or no patience"):

@@ -29,7 +29,7 @@ TINY = Noise2Noise(
 LEARNING = replace(
     TINY,
     patch_t=16,
-    patches_per_epoch=60,
+    patches_per_epoch=100,
     batch_size=1,
     learning_rate=3e-3,
     base_channels=8,
@@ -40,9 +40,8 @@ LEARNING = replace(
 
 class TestNoise2Noise(DenoiserSuite):
     denoiser = TINY
-    gain_db = 6.0
-    mean_within = 1e-2
-    reads = 5
+    gain_db = 6.0  # after a hundred patches
+    reads = 5  # the mean, the noise and the scale are measured first
 
     @pytest.fixture
     def thorough(self):

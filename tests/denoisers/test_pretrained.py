@@ -26,14 +26,12 @@ SHIPPED = Path(module.__file__).with_name("network")
 
 class TestPretrained(DenoiserSuite):
     denoiser = Pretrained()
-    gain_db = 6.0
-    mean_within = 1e-2
+    mean_within = 1e-2  # not calibrated: see the limits in docs/model-card.md
 
 
 class TestOnnx(DenoiserSuite):
     denoiser = Pretrained(runtime="onnx")
-    gain_db = 6.0
-    mean_within = 1e-2
+    mean_within = 1e-2  # not calibrated: see the limits in docs/model-card.md
 
 
 @pytest.fixture(scope="module")

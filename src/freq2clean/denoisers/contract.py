@@ -27,6 +27,7 @@ __all__ = [
     "blocks_of",
     "bridge",
     "check",
+    "check_numbers",
     "is_installed",
     "valid_frames",
 ]
@@ -267,6 +268,15 @@ def check(recording: Frames) -> None:
             f"a recording of dtype {recording.dtype} cannot be denoised; "
             "give integers or floating-point numbers"
         )
+
+
+def check_numbers(recording: Frames) -> None:
+    """Raise InputError unless one value at least is a finite number; reads until there is one."""
+    blocks = blocks_of(0, recording.shape[0])
+    if recording.dtype.kind == "f" and not any(
+        np.isfinite(recording[start:stop]).any() for start, stop in blocks
+    ):
+        raise InputError("not a single value of the recording is a finite number; give another")
 
 
 def valid_frames(block: NDArray[Any], /) -> NDArray[np.float32]:

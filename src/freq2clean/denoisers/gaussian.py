@@ -21,6 +21,7 @@ from freq2clean.denoisers.contract import (
     Read,
     blocks_of,
     check,
+    check_numbers,
     valid_frames,
 )
 from freq2clean.denoisers.files import load_arrays, save_arrays
@@ -87,6 +88,7 @@ class Gaussian(Denoiser):
         A single frame tells signal from noise in no direction: the widths not given are 0.
         """
         check(recording)
+        check_numbers(recording)
         widths_t = _WIDTHS_T if self.sigma_t_frames is None else (self.sigma_t_frames,)
         widths_yx = _WIDTHS_YX if self.sigma_yx_pixels is None else (self.sigma_yx_pixels,)
         if recording.shape[0] == 1:

@@ -21,6 +21,7 @@ from freq2clean.denoisers.contract import (
     blocks_of,
     bridge,
     check,
+    check_numbers,
     valid_frames,
 )
 from freq2clean.denoisers.files import load_arrays, save_arrays
@@ -88,6 +89,7 @@ class PCA(Denoiser):
     def fit(self, recording: Frames, /, *, progress: Progress | None = None) -> PCAModel:
         """Find the components in one pass (in more, of strips, if the frames are very large)."""
         check(recording)
+        check_numbers(recording)
         n_frames, n_rows, n_columns = recording.shape
         found = survey(recording)
         grid = PatchGrid((n_rows, n_columns), self.patch_pixels)

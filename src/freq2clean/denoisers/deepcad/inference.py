@@ -92,17 +92,17 @@ def calibration(runner: Runner, recording: Frames, units: Units) -> tuple[float,
     """Gain and offset that bring a network's output to the scale of the recording.
 
     For the gain, every second frame is denoised, and the frames between are regressed on the
-    result: their noise is independent of it, so the line of least squares is unbiased. The offset
-    makes the means equal when all frames are denoised. Some places of the recording are looked at.
+    result: their noise is independent of it, so the line of least squares is unbiased. A single
+    frame tells none: it is 1. The offset makes the means equal when all frames are denoised. Some
+    places of the recording are looked at.
     """
     n_frames, *frame_shape = recording.shape
     length, *sides = _CALIBRATION_SHAPE
-    if n_frames < 2:
-        return 1.0, 0.0
+    has_halves = n_frames > 1
     halves, wholes = np.zeros(5), np.zeros(5)
     runs = spread_runs(n_frames, n_runs=_CALIBRATION_RUNS, length=2 * length)
     for i, (start, stop) in enumerate(runs):
-        even = slice(start, stop - (stop - start) % 2)
+        even = slice(start, stop - (stop - start) % 2) if has_halves else slice(start, stop)
         rows, columns = (
             _window(n, side, (0.5 + i * step) % 1)
             for n, side, step in zip(frame_shape, sides, (0.618, 0.382), strict=True)
@@ -112,11 +112,13 @@ def calibration(runner: Runner, recording: Frames, units: Units) -> tuple[float,
         over_yx = _inside(rows, frame_shape[0]), _inside(columns, frame_shape[1])
         half = _inside(slice(even.start // 2, even.stop // 2), n_frames // 2), *over_yx
         whole = _inside(even, n_frames), *over_yx
-        halves += _sums(_denoised(runner, frames[::2])[half], frames[1::2][half])
+        if has_halves:
+            halves += _sums(_denoised(runner, frames[::2])[half], frames[1::2][half])
         wholes += _sums(_denoised(runner, frames)[whole], frames[whole])
     n, x, y, xx, xy = halves.tolist()
     spread = xx - x * x / max(n, 1)
     gain = max(0.0, (xy - x * y / n) / spread) if spread > 1e-9 * xx else 0.0
+    gain = gain if has_halves else 1.0
     n, x, y, *_ = wholes.tolist()
     return gain, (y - gain * x) / max(n, 1)
 

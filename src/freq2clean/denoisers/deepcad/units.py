@@ -7,8 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.denoisers.contract import Frames, blocks_of, bridge, valid_frames
-from freq2clean.errors import InputError
+from freq2clean.denoisers.contract import (
+    Frames,
+    blocks_of,
+    bridge,
+    check_numbers,
+    valid_frames,
+)
 
 __all__ = ["Units", "filled", "level_and_noise", "measure"]
 
@@ -57,14 +62,12 @@ def level_and_noise(recording: Frames) -> tuple[float, float]:
     InputError
         If not a single value is a number.
     """
+    check_numbers(recording)
     total = squares = 0.0
     n_values = n_changes = 0
-    any_number = False
     before: NDArray[np.float32] | None = None
     for start, stop in blocks_of(0, recording.shape[0]):
-        block = np.asarray(recording[start:stop])
-        any_number = any_number or bool(np.isfinite(block).any())
-        frames = valid_frames(block)
+        frames = valid_frames(np.asarray(recording[start:stop]))
         total += np.nansum(frames, dtype=np.float64)
         n_values += int(np.count_nonzero(~np.isnan(frames)))
         if before is not None:
@@ -73,8 +76,6 @@ def level_and_noise(recording: Frames) -> tuple[float, float]:
         squares += np.nansum(np.square(changes, out=changes), dtype=np.float64)
         n_changes += int(np.count_nonzero(~np.isnan(changes)))
         before = frames[-1:]
-    if not any_number:
-        raise InputError("not a single value of the recording is a finite number; give another")
     return total / max(1, n_values), float(np.sqrt(squares / (2 * max(1, n_changes))))
 
 
