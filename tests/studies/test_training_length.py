@@ -3,13 +3,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from freq2clean import simulate
 from freq2clean.denoisers import DENOISERS, Gaussian
 from freq2clean.errors import InputError
 from freq2clean.studies import PRESETS, study_patch_t, verdicts
 from freq2clean.studies.steps import SCORES
 
+SHAPE = 48, 20, 20
 SCORING = ("psnr_db", "psnr_active_db", "ssim3d", "patch_t", "method")
 
 
@@ -90,14 +93,27 @@ def test_the_second_shortest_fused_is_set_beside_the_longest_denoised():
     assert verdicts(rows[:2]) == []
 
 
-def test_noise2noise_is_trained_by_its_preset(tmp_path, monkeypatch):
-    small = replace(
-        PRESETS["noise2noise"],
-        shape=(60, 24, 24),
-        patch_t=(8,),
-        training=PRESETS["tiny"].training,
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - {"tiny"}))
+def test_every_preset_goes_through(tmp_path, monkeypatch, operators, name):
+    """With all that it says but its sizes."""
+    preset = PRESETS[name]
+    if preset.model == "noise2void":
+        pytest.importorskip("careamics", reason="CAREamics is not installed")
+    sizes = {"patch_y": 16, "patch_x": 16, "patches_per_epoch": 2, "n_epochs": 1}
+    lengths = preset.patch_t and (8,)
+    shrunk = replace(
+        preset,
+        shape=preset.shape and SHAPE,
+        patch_t=lengths,
+        training={**preset.training, **sizes, "base_channels": 8},
     )
-    monkeypatch.setitem(PRESETS, "noise2noise", small)
-    rows = study_patch_t(tmp_path, preset="noise2noise")
-    assert {(row["denoiser"], row["patch_t"]) for row in rows} == {("noise2noise", 8)}
-    assert {row["training_voxels"] for row in rows} == {8 * 16 * 16 * 4 * 2}
+    monkeypatch.setitem(PRESETS, name, shrunk)
+    recordings = {}
+    if preset.shape is None:
+        simulate(SHAPE, seed=3, out=tmp_path)
+        recordings = {"truth": tmp_path / "truth.tif", "raw": tmp_path / "raw.tif"}
+    rows = study_patch_t(tmp_path / "study", preset=name, device="cpu", **recordings)
+    assert {row["denoiser"] for row in rows} == {preset.model}
+    assert {row["patch_t"] for row in rows} == set(lengths or [None])
+    assert np.isfinite([row[metric] for row in rows for metric in SCORES]).all()
+    assert {row["training_voxels"] for row in rows} == {8 * 16 * 16 * 2 if lengths else None}
