@@ -10,8 +10,9 @@ fusion has not seen, or against the raw recording's own mean.
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,21 +24,35 @@ from numpy.typing import NDArray
 from scipy.fft import fft2, fftfreq
 from scipy.ndimage import binary_dilation
 
-from freq2clean import Fft, Wiener, denoise, inspect, open_recording
-from freq2clean.fusion import Method
+from freq2clean import Auto, Fft, MissingExtraError, Wiener, denoise, inspect, open_recording
+from freq2clean import run as run_chain
+from freq2clean.denoisers import Pretrained
+from freq2clean.fusion import Fusion, Method
 from freq2clean.fusion.missing import missing_rows
 from freq2clean.report.picture import side_by_side
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
+MODELS = ("gaussian", "pca", "pretrained")
 METHODS: dict[str, Method] = {
+    "auto": Auto(),
     "wiener": Wiener(),
     "fft 0.85": Fft(alpha=0.85, matching="histogram"),
     "fft 1.0": Fft(alpha=1.0, matching="histogram"),
 }
-RING_EDGES = (1 / 64, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+DRAWN = ("fft 1.0", "wiener", "auto")
+TRACES = (
+    "pretrained",
+    "pretrained + auto",
+    "deepcad-rt",
+    "deepcad-rt + wiener",
+    "deepcad-rt + auto",
+)
+RING_EDGES = (1 / 64, 1 / 8, 1 / 4, 1 / 2)
 CELL_MARGIN_PX = 2
+LEAST_SHARE_OF_VARIANCE = 0.1
 
 Images = NDArray[np.float32]
+Row = list[str]
 Result = TypeVar("Result")
 
 
@@ -114,6 +129,11 @@ def tenths(value: float) -> float:
     return round(float(value), 1) + 0.0
 
 
+def with_error(value: float, error: float) -> str:
+    """A signed figure and its standard error."""
+    return f"{tenths(value):+} ± {tenths(error)}"
+
+
 def correlation(one: NDArray, two: NDArray) -> float:
     """Pearson's, over values that both hold."""
     both = np.isfinite(one) & np.isfinite(two)
@@ -136,11 +156,16 @@ def trace_of_line(recording: Images, missing: NDArray[np.bool_]) -> float:
     return float(np.mean(steps))
 
 
+def spatial_frequencies(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Of each coefficient of an image's transform, in cycles per pixel."""
+    return np.hypot(*np.meshgrid(*(fftfreq(n) for n in shape), indexing="ij"))
+
+
 def ring_correlation(one: NDArray, two: NDArray) -> list[float]:
     """Fourier ring correlation of two images between the `RING_EDGES`, in cycles per pixel."""
     taper = np.outer(*(np.hanning(size) for size in one.shape))
     a, b = (fft2((image - image.mean()) * taper) for image in (one, two))
-    radius = np.hypot(*np.meshgrid(*(fftfreq(n) for n in one.shape), indexing="ij"))
+    radius = spatial_frequencies(one.shape)
     found = []
     for low, high in pairwise(RING_EDGES):
         ring = (radius >= low) & (radius < high)
@@ -224,57 +249,155 @@ def describe_traces(sample: Sample, chain: dict[str, Images]) -> str:
 
 
 def trace_agreement(one: Images, two: Images, regions: NDArray[np.integer] | None) -> str:
-    """Median over cells of the correlation of their traces; nothing where none are labelled."""
+    """Mean over cells of the correlation of their traces; nothing where none are labelled."""
     if regions is None:
         return ""
     pairs = zip(traces(one, regions), traces(two, regions), strict=True)
-    return f"{np.median([correlation(a, b) for a, b in pairs]):.3f}"
+    return f"{np.mean([correlation(a, b) for a, b in pairs]):.3f}"
 
 
-def cross_validate(sample: Sample, name: str, denoised: Images) -> Iterator[list[str]]:
-    """Fuse odd frames; compare with even ones, which the fusion has not seen.
+def between(frames: Images) -> Images:
+    """What lies between consecutive frames: their mean, or the one that was measured."""
+    before, after = frames[:-1], frames[1:]
+    mean = (before + after) / 2
+    return np.where(np.isnan(mean), np.where(np.isnan(before), after, before), mean)
 
-    The gain is the fall of the mean squared distance to the raw even frame before: the noise of
-    that frame is in both distances, so what falls is the error. Taking off that of the mean
-    images leaves the gain in what changes over time.
+
+def changes(recording: Images) -> Images:
+    """A recording without its mean image."""
+    return recording - np.nanmean(recording, axis=0, dtype=np.float64).astype(np.float32)
+
+
+def fall(
+    before: Images, after: Images, unseen: Images, pixels: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Fall of the mean squared distance to unseen frames, and its standard error.
+
+    The noise of the unseen frames is in both distances, so what falls is the error.
     """
-    odd, even = sample.raw[1::2], sample.measured[: 2 * len(sample.raw[1::2]) : 2]
+    target, one, other = (x[:, pixels] for x in (unseen, before, after))
+    falls = np.nanmean((one - target) ** 2 - (other - target) ** 2, axis=1)
+    return float(falls.mean()), float(falls.std() / np.sqrt(len(falls)))
+
+
+def confirmed(one: Images, other: Images, unseen: Images) -> list[float]:
+    """Of what ``one`` changes beside ``other`` over time, the share that unseen frames confirm.
+
+    Between the `RING_EDGES`: 1 where the change is right, 0 where it is noise; above 0.5 the error
+    falls by it. NaN where nothing is changed.
+    """
+    before = changes(other)
+    change = fft2(changes(one) - before)
+    missing = fft2(np.nan_to_num(changes(unseen) - before))
+    power = np.square(np.abs(change)).sum(axis=0)
+    cross = (change * missing.conj()).real.sum(axis=0)
+    radius = spatial_frequencies(power.shape)
+    rings = [(radius >= low) & (radius < high) for low, high in pairwise(RING_EDGES)]
+    return [float(cross[r].sum() / power[r].sum()) if power[r].any() else np.nan for r in rings]
+
+
+def cross_validate(sample: Sample, name: str, denoised: Images) -> tuple[list[Row], Row]:
+    """Fuse odd frames; compare with the even ones beside them, which the fusion has not seen.
+
+    Gives a row for every method, and what is `confirmed` of what `auto` does beyond `wiener`.
+    """
+    odd, even = sample.raw[1::2], sample.measured[::2]
+    unseen = between(even)
     even_mean = np.nanmean(even, axis=0, dtype=np.float64)
-    denoised_mean = np.mean(denoised, axis=0, dtype=np.float64)
+    pixels = [np.ones(odd.shape[1:], np.bool_)]
+    pixels += [] if sample.regions is None else [sample.regions > 0]
 
-    def alike(recording: Images) -> str:
-        return trace_agreement(recording, even, sample.regions)
-
-    def row(title: str, recording: Images, expected: str) -> list[str]:
-        mean = np.nanmean(recording, axis=0, dtype=np.float64)
-        gain = rms(denoised - even) ** 2 - rms(recording - even) ** 2
-        still = rms(denoised_mean - even_mean) ** 2 - rms(mean - even_mean) ** 2
+    def row(title: str, recording: Images, fusion: Fusion | None = None) -> Row:
+        mean = recording.mean(axis=0, dtype=np.float64)
         rings = [f"{r:.3f}" for r in ring_correlation(mean, even_mean)]
-        distance = f"{rms(mean - even_mean):.1f}"
-        gains = [f"{tenths(gain):+}", f"{tenths(gain - still):+}"] if expected else ["", ""]
-        return [title, distance, *rings, alike(recording), *gains, expected]
+        seen, before = recording[: len(unseen)], denoised[: len(unseen)]
+        alike = trace_agreement(seen, unseen, sample.regions)
+        left = rms(seen - unseen) ** 2
+        distances = [f"{rms(mean - even_mean):.1f}", *rings, alike, f"{tenths(left)}"]
+        if fusion is None:
+            return [title, *distances, *[""] * 4]
+        moving = [changes(x) for x in (before, seen, unseen)]
+        over_time = [fall(*moving, where) for where in pixels]
+        said = fusion.findings.get("expected_mse_reduction")
+        return [
+            title,
+            *distances,
+            f"{tenths(rms(before - unseen) ** 2 - left):+}",
+            *(with_error(*found) for found in over_time),
+            *[""] * (2 - len(pixels)),
+            "not said" if said is None else f"{tenths(said)}",
+        ]
 
-    yield row(name, denoised, "")
-    for title, method in METHODS.items():
-        fusion = method.fit(odd, denoised)
-        expected = fusion.findings.get("expected_mse_reduction")
-        fused = fusion.apply(denoised)
-        said = "not said" if expected is None else f"{tenths(expected)}"
-        yield row(f"{name} + {title}", fused, said)
+    fusions = {title: method.fit(odd, denoised) for title, method in METHODS.items()}
+    fused = {title: fusion.apply(denoised) for title, fusion in fusions.items()}
+    rows = [row(f"{name} + {title}", fused[title], fusions[title]) for title in METHODS]
+    shares = confirmed(*(fused[m][: len(unseen)] for m in ("auto", "wiener")), unseen)
+    return [row(name, denoised), *rows], [name, *(f"{share:.2f}" for share in shares)]
 
 
 def cross_validation(sample: Sample, halves: dict[str, Images]) -> str:
-    """A table of `cross_validate` for denoised odd frames, with the raw odd mean as a ceiling."""
+    """Two tables of `cross_validate` for denoised odd frames; the raw odd mean is a ceiling."""
     odd, even = sample.measured[1::2], sample.measured[::2]
     means = [np.nanmean(half, axis=0, dtype=np.float64) for half in (odd, even)]
     rings = [f"{r:.3f}" for r in ring_correlation(*means)]
-    rows = [["raw odd frames", f"{rms(means[0] - means[1]):.1f}", *rings]]
-    rows[0] += [trace_agreement(odd[: len(even)], even[: len(odd)], sample.regions), "", "", ""]
+    unseen = between(even)
+    alike = trace_agreement(odd[: len(unseen)], unseen, sample.regions)
+    rows = [["raw odd frames", f"{rms(means[0] - means[1]):.1f}", *rings, alike, *[""] * 5]]
+    shares = []
     for name, denoised in halves.items():
-        rows += cross_validate(sample, name, denoised)
+        found, share = cross_validate(sample, name, denoised)
+        rows += found
+        shares.append(share)
     periods = [f"ring {1 / b:.0f}-{1 / a:.0f} px" for a, b in pairwise(RING_EDGES)]
     head = ["odd frames", "RMS from even mean image", *periods, "trace correlation"]
-    return table([*head, "measured fall of MSE", "of it over time", "foretold"], rows)
+    head += ["MSE from unseen frames", "its fall by fusion"]
+    head += ["of it over time", "over time in cells", "foretold"]
+    return f"{table(head, rows)}\n\n{table(['confirmed', *periods], shares)}"
+
+
+def split_noise(sample: Sample, signal: Images) -> tuple[Images, Images]:
+    """Two recordings of the same signal, frame by frame, whose noise is independent.
+
+    With noise n and a second draw m of it, n + m / 2 and n - 2 m are uncorrelated. The draw is as
+    strong as the photon transfer says that the noise is.
+    """
+    findings = Wiener().fit(sample.raw, signal).findings
+    transfer = findings["noise"]
+    least = LEAST_SHARE_OF_VARIANCE * findings["noise_sd"] ** 2
+    variance = np.maximum(transfer["gain"] * signal + transfer["offset"], least)
+    draw = np.random.default_rng(5).standard_normal(signal.shape, dtype=np.float32)
+    draw *= np.sqrt(variance, dtype=np.float32)
+    seen = sample.raw + draw / 2
+    seen[sample.missing] = 0
+    return seen, sample.measured - 2 * draw
+
+
+def probed(sample: Sample, models: Iterable[str], signal: Images) -> str:
+    """What a probe says that `auto` gains, and what it gains on frames with other noise."""
+    seen, unseen = split_noise(sample, signal)
+    everywhere = np.ones(seen.shape[1:], np.bool_)
+    cells = everywhere if sample.regions is None else sample.regions > 0
+    rows = []
+    for model in models:
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{name}.npy" for name in ("denoised", "fused")]
+            result = run_chain(seen, model=model, probe=True, out=paths[1], keep_denoised=paths[0])
+            denoised, fused = map(np.load, paths)
+        gain, by_wiener = result.gain, Wiener().fit(seen, denoised).apply(denoised)
+        assert gain is not None
+        falls = [
+            fall(denoised, fused, unseen, everywhere),
+            (gain.mse_denoised - gain.mse_fused, gain.mse_change_error),
+            fall(by_wiener, fused, unseen, everywhere),
+            fall(by_wiener, fused, unseen, cells),
+        ]
+        decibels = "not told" if gain.db is None else f"{gain.db:.1f}"
+        distances = (rms(denoised - unseen) ** 2, gain.mse_denoised, gain.mse_fused)
+        told = [with_error(*found) for found in falls]
+        rows.append([model, *told, *(f"{tenths(d)}" for d in distances), decibels])
+    head = ["denoiser", "fall of MSE by `auto`", "by the probe", "fall beside `wiener`", "in cells"]
+    head += ["MSE from unseen frames", "error denoised, by the probe", "error fused", "gain, dB"]
+    return table(head, rows)
 
 
 def timed(name: str, job: Callable[[], Result], seconds: dict[str, float]) -> Result:
@@ -309,22 +432,31 @@ def draw(sample: Sample, chain: dict[str, Images]) -> None:
     """The pictures of a sample."""
     frame = len(sample.raw) // 2
     for name in (n for n in chain if " + " not in n):
-        shown = {n: chain[n] for n in (name, f"{name} + fft 1.0", f"{name} + wiener")}
+        shown = {n: chain[n] for n in (name, *(f"{name} + {m}" for m in DRAWN))}
         path = IMAGES / f"real-{sample.name}-{name}.png"
         side_by_side({**shown, "raw": sample.measured}, path, frame=frame)
     if sample.regions is None:
         return
     raw = traces(sample.measured, sample.regions)
     liveliest = np.argsort(np.nanstd(raw, axis=1))[-3:]
-    names = ("deepcad-rt", "deepcad-rt + fft 1.0", "deepcad-rt + wiener")
-    curves = {n: traces(chain[n], sample.regions)[liveliest] for n in names}
+    curves = {n: traces(chain[n], sample.regions)[liveliest] for n in TRACES if n in chain}
     draw_traces({"raw": raw[liveliest], **curves}, IMAGES / f"real-{sample.name}-traces.png")
+
+
+def available() -> list[str]:
+    """The denoisers that can be run here."""
+    try:
+        Pretrained.check_installed()
+    except MissingExtraError as error:
+        print(f"pretrained is left out: {error}")
+        return [model for model in MODELS if model != Pretrained.name]
+    return list(MODELS)
 
 
 def run(sample: Sample) -> None:
     """Denoise, fuse, inspect and cross-validate one sample; print and draw what comes out."""
     seconds: dict[str, float] = {}
-    models = ("gaussian", "pca")
+    models = available()
     predictions = {
         m: timed(f"denoise {m}", lambda m=m: denoise(sample.raw, model=m), seconds) for m in models
     }
@@ -347,6 +479,7 @@ def run(sample: Sample) -> None:
     halves = {m: denoise(sample.raw[1::2], model=m) for m in models}
     halves |= {name: prediction[1::2] for name, prediction in sample.upstream.items()}
     print(cross_validation(sample, halves), "\n")
+    print(probed(sample, models, chain["gaussian + auto"]), "\n")
     print(table(["step", "seconds"], ([k, f"{v:.2f}"] for k, v in seconds.items())), "\n")
     draw(sample, chain)
 

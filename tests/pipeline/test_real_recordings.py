@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from benchmarks.real_recordings import (
     Sample,
+    between,
+    changes,
     correlation,
+    fall,
     load,
     noise_sd,
     ring_correlation,
@@ -23,7 +26,7 @@ from benchmarks.real_recordings import (
     traces,
 )
 
-from freq2clean import Wiener, denoise, fuse, inspect
+from freq2clean import Auto, Wiener, denoise, fuse, inspect
 from freq2clean.fusion.missing import missing_rows
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
@@ -98,12 +101,13 @@ def test_no_stripes_in_the_fused_recording(crop, fused, predicted, raw_mean):
     assert left < 0.05 * abs(trace_of_line(crop.raw.astype(np.float32), crop.missing))
 
 
-def test_fused_odd_frames_are_closer_to_even_ones(crop, predicted):
+@pytest.mark.parametrize("method", [Auto(), Wiener()])
+def test_fused_odd_frames_are_closer_to_even_ones(crop, predicted, method):
     even = crop.measured[::2]
     odd = predicted[1::2]
     even_mean = np.nanmean(even, axis=0, dtype=np.float64)
     odd_mean = np.nanmean(crop.measured[1::2], axis=0, dtype=np.float64)
-    fusion = Wiener().fit(crop.raw[1::2], odd)
+    fusion = method.fit(crop.raw[1::2], odd)
     result = fusion.apply(odd)
 
     assert rms(result.mean(axis=0) - even_mean) < rms(odd_mean - even_mean)
@@ -112,6 +116,17 @@ def test_fused_odd_frames_are_closer_to_even_ones(crop, predicted):
     assert rings[-1] > ring_correlation(odd.mean(axis=0), even_mean)[-1] + 0.1
     measured = rms(odd - even) ** 2 - rms(result - even) ** 2
     assert measured == pytest.approx(fusion.findings["expected_mse_reduction"], rel=0.05)
+
+
+def test_auto_brings_changes_closer_to_unseen_frames_than_wiener_does(crop):
+    raw, unseen = crop.raw[1::2], between(crop.measured[::2])
+    denoised = denoise(raw, model="gaussian")
+    recordings = [m.fit(raw, denoised).apply(denoised)[:-1] for m in (Wiener(), Auto())]
+    moving = [changes(recording) for recording in (*recordings, unseen)]
+    in_cells, error = fall(*moving, crop.regions > 0)
+    assert in_cells > 4 * error
+    in_the_quiet, error = fall(*moving, crop.quiet)
+    assert in_the_quiet > -2 * error
 
 
 def test_cells_get_their_level_and_amplitude_back(crop, fused, predicted):
