@@ -70,8 +70,9 @@ class DeepCAD(Denoiser):
     The mean of the recording is subtracted, and the standard deviation of its noise is one unit;
     weights of the authors' package know no unit and get values less the mean. The authors'
     rescaling of every patch by a ratio of sums is left out: it biases the mean. Predicting takes
-    some 300 bytes for every value of a tile, and one slab of frames, whatever the recording's
-    length.
+    some 350 bytes for every value of a tile, and one slab of frames; training holds a gibibyte of
+    frames at most. Neither depends on the recording's length. Where memory runs out, predicting
+    goes on in smaller tiles.
 
     References
     ----------
