@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shlex
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from freq2clean import DeepCAD, denoise, fuse, open_recording
@@ -254,6 +256,52 @@ REFUSED = {
 @pytest.mark.parametrize("words", REFUSED)
 def test_refused_with_one_message(refused, words):
     refused(words, REFUSED[words])
+
+
+class Harmful:
+    """Makes a file where it is unpickled."""
+
+    def __reduce__(self):
+        return open, ("trace", "w")
+
+
+def changed(path: Path) -> bytes:
+    """The file with one bit of a weight turned."""
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 0x40
+    return bytes(held)
+
+
+CHECKPOINTS = {
+    "a pickle": lambda path: path.write_bytes(pickle.dumps(Harmful())),
+    "code": lambda path: torch.save({"Generator.final_conv.weight": Harmful()}, path),
+    "half of it": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "a bit": lambda path: path.write_bytes(changed(path)),
+    "another network": lambda path: torch.save({"conv.weight": torch.zeros(3)}, path),
+}
+
+
+@pytest.mark.parametrize("verb", ["denoise", "run"])
+@pytest.mark.parametrize("what", CHECKPOINTS)
+def test_checkpoints_that_are_none(refused, folder, verb, what):
+    """Nothing new in the folder means that no code was run either."""
+    CHECKPOINTS[what](folder / "model.pth")
+    says = "another network" if what == "another network" else "it is damaged, or holds more than"
+    refused(f"{verb} raw.tif -o o.tif {DEEPCAD}", says)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "denoise -o o.tif",
+        "denoise -o o.tif --model pca",
+        f"run -o o.tif {DEEPCAD}",
+        "train -o m.pth",
+    ],
+)
+def test_recordings_without_a_number(refused, folder, words):
+    np.save(folder / "nothing.npy", np.full((12, 16, 16), np.nan, np.float32))
+    refused(f"{words} nothing.npy", "not a single value of the recording is a finite number")
 
 
 @pytest.mark.parametrize(
