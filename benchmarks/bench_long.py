@@ -13,7 +13,7 @@ from pathlib import Path
 from recording import write_pair_like
 from timing import cost_of, table
 
-METHODS = ("wiener", "subspace")
+METHODS = ("wiener", "auto")
 SUFFIXES = ("npy", "zarr")
 
 
