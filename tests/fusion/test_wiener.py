@@ -87,6 +87,7 @@ def reference(raw, denoised, *, n_bins, window, overlap):
                 estimate = idctn(weight[rings] * spectrum[bin_], norm="ortho")
                 image = idctn(spectrum[bin_], norm="ortho")
                 change[bin_] = locally(image, estimate, own, common)
+                change[bin_] += estimate.mean() - change[bin_].mean()
         found.append(weights)
         fused[w.start : w.stop] += w.taper[:, None, None] * idct(change, axis=0, norm="ortho")
     return fused, found
@@ -107,6 +108,16 @@ def test_equals_the_full_transform(n_frames, window, overlap, n_bins, dtype, mak
     assert np.max(found) > 0.3
     data_range = np.ptp(pair.raw.astype(float))
     np.testing.assert_allclose(fused, expected, rtol=0, atol=1e-5 * data_range)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.3, -0.6])
+def test_a_level_below_the_noise_of_a_pixel_is_right(offset):
+    truth = np.full((300, 96, 96), 50.0)
+    raw = truth + np.random.default_rng(0).normal(0, 10, truth.shape)
+    denoised = (truth + offset).astype(np.float32)
+    fused = Wiener().fit(raw, denoised).apply(denoised)
+    error = 10 / np.sqrt(truth.size)
+    assert fused.mean(dtype=np.float64) == pytest.approx(50, abs=4 * error)
 
 
 def test_weights_found_are_those_of_the_first_estimate(make_pair):

@@ -301,6 +301,8 @@ class WienerPlan(Plan):
             spectrum[bin_], errors[bin_] = weigh(
                 images[bin_], estimate, noise=noise, leak=leak[band]
             )
+            # The level is known from all pixels: a patch would see it as detail in its own noise.
+            spectrum[bin_] += estimate.mean() - spectrum[bin_].mean()
 
         over_items(weigh_bin, range(len(images)))
         total: NDArray[np.float64] = errors.sum(axis=0)
