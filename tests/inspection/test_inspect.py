@@ -42,7 +42,7 @@ def test_a_projection_leaves_nothing_to_add(scene, codes):
     inspection = inspect_recordings(raw, keep_the_mean(raw))
     said = {finding.code: finding.sentence for finding in inspection.advice}
     assert "fusion of the mean image (`fft`) has nothing to add" in said["nothing_to_add"]
-    assert "`wiener` weighs" in said["nothing_to_add"]
+    assert "`auto` and `wiener` look for it" in said["nothing_to_add"]
     assert not {*MISPLACED, "other_level"} & codes(inspection)
 
 

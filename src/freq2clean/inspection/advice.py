@@ -327,8 +327,8 @@ def _verdict(loss: Loss | None) -> Finding:
             "nothing_to_add",
             f"The denoised recording already holds the raw recording's mean image (it lacks "
             f"{whole} and {lacks}), so fusion of the mean image (`fft`) has nothing to add. What "
-            f"is left, if anything, is in the slow changes, which `wiener` weighs and reports as "
-            f"its expected gain.",
+            f"is left, if anything, is in what changes: `auto` and `wiener` look for it, and say "
+            f"what they expect to gain.",
         )
     gives = (
         f"Of the difference ({_number(loss.sd)} counts SD over the field) fusion can give back "
@@ -360,7 +360,7 @@ def _on_level(agreement: Agreement, raw_noise: Noise | None) -> Iterator[Finding
             f"The denoised recording lies at another level: its mean is "
             f"{_number(agreement.denoised_level)} counts, that of the raw one "
             f"{_number(agreement.raw_level)} (apart by {_percent(apart / signal)} of the raw "
-            f"signal). `wiener` corrects it; `fft` with histogram matching keeps it.",
+            f"signal). `auto` and `wiener` correct it; `fft` with histogram matching keeps it.",
         )
 
 
