@@ -1,8 +1,16 @@
 """What the tests of several rooms need."""
 
+import signal
 from importlib.util import find_spec
 
 import pytest
+
+
+def pytest_configure():
+    """Let programs be interrupted that tests start: they inherit what a shell in the background
+    or nohup said, which is to ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
