@@ -34,7 +34,8 @@ _LEAST_TILE_PIXELS = 16
 _FINE_RING = 9
 _RAW, _OWN, _BOTH, _WITH_RAW = 0, slice(1, 3), 3, slice(4, 6)
 _PROBE, _WITH_PROBE, _ECHO = 6, slice(7, 9), 9
-_ERRORS = 2.0
+_ERRORS = 3.0
+_LEAST_ERRORS = 2.0
 _LEAST_CORRELATION = 0.5
 _TINY = 1e-30
 
@@ -48,7 +49,8 @@ class Gain:
     db : float or None
         By how much the mean squared error fell; None where one of them is not measurable.
     interval_db : (float or None, float or None)
-        What ``db`` lies between, at two standard errors; None where no bound is known.
+        What ``db`` lies between, at three standard errors, as these are of noise that is the same
+        everywhere; None where no bound is known.
     mse_denoised, mse_fused : float
         Mean squared errors, in squared counts. Their difference is surer than they are.
     mse_change : float
@@ -257,7 +259,7 @@ class _Estimate:
     def db(self) -> float | None:
         """By how much the mean squared error fell, unless chance may be all that is left of it."""
         before, after = self.mse
-        return _db(before, after) if after > _ERRORS * self.mse_error else None
+        return _db(before, after) if after > _LEAST_ERRORS * self.mse_error else None
 
     @property
     def change_error(self) -> float:
@@ -311,7 +313,7 @@ def _finest(frequencies: NDArray[np.float64], correlations: Sequence[float | Non
 
 
 def _interval(estimate: _Estimate) -> tuple[float | None, float | None]:
-    """Bounds on the gain in dB, at two standard errors.
+    """Bounds on the gain in dB, at three standard errors.
 
     What was gained is sure; how much error is left beside it, is less so.
     """
