@@ -101,9 +101,13 @@ class Table:
         """How much more of a metric a method reaches than another."""
         return self.value(condition, method, metric) - self.value(condition, over, metric)
 
+    def _errors_before(self) -> dict[tuple[Condition, int, int], float]:
+        """Mean squared error of the denoised recording, for each recording."""
+        return {row.key[:3]: row.values["mse"] for row in self.rows if row.method == "denoised"}
+
     def probed(self, method: str) -> np.ndarray:
         """Gains in dB of each recording, (recordings, 4): true, by a probe, and its bounds."""
-        before = {row.key[:3]: row.values["mse"] for row in self.rows if row.method == "denoised"}
+        before = self._errors_before()
         found = [
             (
                 10 * np.log10(before[row.key[:3]] / row.values["mse"]),
@@ -120,7 +124,7 @@ class Table:
         What is expected counts from the true error of the denoised recording; where more is
         expected than there is error, the gain counts as 20 dB.
         """
-        before = {row.key[:3]: row.values["mse"] for row in self.rows if row.method == "denoised"}
+        before = self._errors_before()
         pairs = [
             (before[row.key[:3]], row.values["mse"], row.values["expected_mse_reduction"])
             for row in self.rows

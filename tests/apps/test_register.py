@@ -12,6 +12,8 @@ from scipy.ndimage import gaussian_filter
 from freq2clean import fuse
 from freq2clean.simulation.motion import margin_for, view
 
+FUSE = ["fuse", "raw.tif", "denoised.tif", "-o", "fused.tif", "--method", "wiener", "--register"]
+
 
 @pytest.fixture
 def shaken(tmp_path):
@@ -30,20 +32,7 @@ def shaken(tmp_path):
 
 def test_the_process_names_the_shifts(freq2clean, shaken):
     folder, raw, denoised, shifts = shaken
-    done = freq2clean(
-        *[
-            "fuse",
-            "raw.tif",
-            "denoised.tif",
-            "-o",
-            "fused.tif",
-            "--method",
-            "wiener",
-            "--register",
-            "--json",
-        ],
-        cwd=folder,
-    )
+    done = freq2clean(*FUSE, "--json", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)["findings"]["registration"]
     assert found["registered"] is True
@@ -54,17 +43,7 @@ def test_the_process_names_the_shifts(freq2clean, shaken):
 
 def test_words_say_what_moved(freq2clean_here, shaken):
     folder, *_ = shaken
-    words = [
-        "fuse",
-        "raw.tif",
-        "denoised.tif",
-        "-o",
-        "fused.tif",
-        "--method",
-        "wiener",
-        "--register",
-    ]
-    done = freq2clean_here(*words, cwd=folder)
+    done = freq2clean_here(*FUSE, cwd=folder)
     assert done.returncode == 0
     assert "registered: frames lie" in " ".join(done.stdout.split())
 

@@ -10,6 +10,7 @@ import pytest
 from freq2clean.denoisers.contract import Denoiser
 from freq2clean.errors import InputError, MissingExtraError, OutputError
 from freq2clean.recordings.contract import Metadata, Recording
+from freq2clean.simulation.simulator import simulate
 
 
 class CountingRecording(Recording):
@@ -246,3 +247,20 @@ class DenoiserSuite:
             denoiser.fit(noisy)
         with pytest.raises(MissingExtraError, match=rf"freq2clean\[{denoiser.extra}\]"):
             type(denoiser).load("model")
+
+
+class TrainedSuite(DenoiserSuite):
+    """For networks: set ``learning`` to one that is trained long enough to be of use."""
+
+    learning: Denoiser
+    gain_db = 6.0  # after a hundred patches
+    reads = 5  # the mean, the noise and the scale are measured first
+
+    @pytest.fixture
+    def thorough(self):
+        return self.learning
+
+    @pytest.fixture(params=[-5.5, pytest.param(6.0, marks=pytest.mark.slow)])
+    def simulated(self, request):
+        recording = simulate((200, 32, 48), seed=11, snr_db=request.param)
+        return recording.raw[:], recording.truth[:]

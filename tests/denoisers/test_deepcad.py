@@ -12,7 +12,7 @@ import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.denoisers.suite import CountingRecording, DenoiserSuite
+from tests.denoisers.suite import CountingRecording, TrainedSuite
 from torch.nn import functional
 
 from freq2clean.denoisers import DeepCAD, get_denoiser, load_model
@@ -26,7 +26,6 @@ from freq2clean.denoisers.deepcad.tiles import tiles_of
 from freq2clean.denoisers.deepcad.training import loss_of, new_network
 from freq2clean.denoisers.deepcad.units import Units, filled, measure
 from freq2clean.errors import InputError
-from freq2clean.simulation.simulator import simulate
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 PUBLISHED = DATA / "deepcad-rt/E_10_Iter_3500.pth"
@@ -59,19 +58,9 @@ LEARNING = replace(
 )
 
 
-class TestDeepCAD(DenoiserSuite):
+class TestDeepCAD(TrainedSuite):
     denoiser = TINY
-    gain_db = 6.0  # after a hundred patches
-    reads = 5  # the mean, the noise and the scale are measured first
-
-    @pytest.fixture
-    def thorough(self):
-        return LEARNING
-
-    @pytest.fixture(params=[-5.5, pytest.param(6.0, marks=pytest.mark.slow)])
-    def simulated(self, request):
-        recording = simulate((200, 32, 48), seed=11, snr_db=request.param)
-        return recording.raw[:], recording.truth[:]
+    learning = LEARNING
 
 
 def reference_network(weights, x):

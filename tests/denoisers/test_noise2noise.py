@@ -4,14 +4,13 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from tests.denoisers.suite import DenoiserSuite
+from tests.denoisers.suite import TrainedSuite
 
 from freq2clean.denoisers import DeepCAD, load_model
 from freq2clean.denoisers.contract import valid_frames
 from freq2clean.denoisers.deepcad.units import measure
 from freq2clean.denoisers.noise2noise import Alternating, Noise2Noise
 from freq2clean.errors import InputError
-from freq2clean.simulation.simulator import simulate
 
 TINY = Noise2Noise(
     patch_t=8,
@@ -38,19 +37,9 @@ LEARNING = replace(
 )
 
 
-class TestNoise2Noise(DenoiserSuite):
+class TestNoise2Noise(TrainedSuite):
     denoiser = TINY
-    gain_db = 6.0  # after a hundred patches
-    reads = 5  # the mean, the noise and the scale are measured first
-
-    @pytest.fixture
-    def thorough(self):
-        return LEARNING
-
-    @pytest.fixture(params=[-5.5, pytest.param(6.0, marks=pytest.mark.slow)])
-    def simulated(self, request):
-        recording = simulate((200, 32, 48), seed=11, snr_db=request.param)
-        return recording.raw[:], recording.truth[:]
+    learning = LEARNING
 
 
 def acquisitions(n=2, shape=(60, 24, 24)):

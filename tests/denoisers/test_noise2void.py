@@ -7,13 +7,12 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from tests.denoisers.suite import DenoiserSuite
+from tests.denoisers.suite import TrainedSuite
 
 from freq2clean.denoisers import load_model
 from freq2clean.denoisers.deepcad.training import loss_of
 from freq2clean.denoisers.noise2void import Noise2Void
 from freq2clean.errors import InputError, MissingExtraError
-from freq2clean.simulation.simulator import simulate
 
 pytestmark = pytest.mark.usefixtures("operators")
 needs_careamics = pytest.mark.skipif(
@@ -46,20 +45,10 @@ LEARNING = replace(
 
 
 @needs_careamics
-class TestNoise2Void(DenoiserSuite):
+class TestNoise2Void(TrainedSuite):
     denoiser = TINY
-    gain_db = 6.0  # after a hundred patches
+    learning = LEARNING
     mean_within = 5e-3  # calibrated at some places of the recording, and half trained elsewhere
-    reads = 5  # the mean, the noise and the scale are measured first
-
-    @pytest.fixture
-    def thorough(self):
-        return LEARNING
-
-    @pytest.fixture(params=[-5.5, pytest.param(6.0, marks=pytest.mark.slow)])
-    def simulated(self, request):
-        recording = simulate((200, 32, 48), seed=11, snr_db=request.param)
-        return recording.raw[:], recording.truth[:]
 
 
 @needs_careamics

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from freq2clean.fusion.rings import fine_rings
+
 __all__ = ["leaked_share"]
 
 _ERRORS = 2.0
-_FINE_RING = 9
 
 
 def leaked_share(
@@ -46,7 +47,7 @@ def leaked_share(
            [0. , 0.5],
            [0. , 0. ]])
     """
-    fine = slice(min(_FINE_RING, len(noise) - 1), None)
+    fine = fine_rings(len(noise))
     finest = number[0, fine] @ noise[fine] / number[0, fine].sum()
     noise = np.minimum(noise, finest)
     most = power * (1 + _ERRORS * np.sqrt(2 / number))

@@ -24,7 +24,7 @@ from scipy.ndimage import convolve
 from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.courses import has_excess
 from freq2clean.fusion.parallel import Spare, over_items, plain_scratch
-from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
+from freq2clean.fusion.rings import fine_rings, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.windows import Window, plan_windows
 
 __all__ = ["Limit", "LimitMoments", "Limiter", "Tiling", "limit_frames"]
@@ -32,7 +32,6 @@ __all__ = ["Limit", "LimitMoments", "Limiter", "Tiling", "limit_frames"]
 _TILE_PIXELS = 96
 _OVERLAP = 0.15
 _MOST_RUNS = 8
-_FINE_RING = 9
 _MARGIN = 0.3
 _TRACE = 3e-4
 _LENGTHS = (256, 192, 128, 96, 64, 48, 32)
@@ -314,7 +313,7 @@ class LimitMoments:
         high = [start >= self._tiling.n_frames // 2 for start, _ in self._tiling.bands]
         number = self._tiling.number[high].sum(axis=0)
         sums = (raw[..., high, :] * self._tiling.number[high]).sum(axis=-2, keepdims=True)
-        fine = slice(min(_FINE_RING, number.size - 1), None)
+        fine = fine_rings(number.size)
         finest = sums[..., fine].sum(axis=-1, keepdims=True) / number[fine].sum()
         noise: NDArray[np.float64] = np.minimum(sums / number, finest)
         return noise * self._tiling.noise_share[:, None]

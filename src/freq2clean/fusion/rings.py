@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RINGS_PER_CYCLE", "radius_cycles_per_pixel", "ring_index", "ring_sizes", "ring_sums"]
+__all__ = [
+    "RINGS_PER_CYCLE",
+    "fine_rings",
+    "radius_cycles_per_pixel",
+    "ring_index",
+    "ring_sizes",
+    "ring_sums",
+]
 
 RINGS_PER_CYCLE = 24.0
+_FINE_RING = 9
 
 
 def radius_cycles_per_pixel(
@@ -30,6 +38,11 @@ def ring_index(shape: tuple[int, int]) -> NDArray[np.intp]:
     index: NDArray[np.intp] = 1 + (radius_cycles_per_pixel(shape) * RINGS_PER_CYCLE).astype(np.intp)
     index[0, 0] = 0
     return index
+
+
+def fine_rings(n_rings: int) -> slice:
+    """The rings in which what moves leaves next to nothing: from 1/3 cycle per pixel up."""
+    return slice(min(_FINE_RING, n_rings - 1), None)
 
 
 def ring_sizes(index: NDArray[np.intp]) -> NDArray[np.float64]:

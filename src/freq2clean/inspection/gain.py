@@ -20,7 +20,7 @@ from scipy.fft import dctn
 
 from freq2clean.fusion.bases import temporal_bands
 from freq2clean.fusion.missing import filled
-from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, ring_sums
+from freq2clean.fusion.rings import RINGS_PER_CYCLE, fine_rings, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import spread_runs
 
 __all__ = ["Gain", "GainMoments", "gain_runs"]
@@ -31,7 +31,6 @@ _RUN_VALUES = 1 << 24
 _RUNS = 24
 _TILE_PIXELS = 64
 _LEAST_TILE_PIXELS = 16
-_FINE_RING = 9
 _RAW, _OWN, _BOTH, _WITH_RAW = 0, slice(1, 3), 3, slice(4, 6)
 _PROBE, _WITH_PROBE, _ECHO = 6, slice(7, 9), 9
 _ERRORS = 3.0
@@ -225,7 +224,7 @@ class _Estimate:
         self.number = number
         self._powers = sums / number
         self._fast = fast
-        fine = slice(min(_FINE_RING, number.shape[1] - 1), None)
+        fine = fine_rings(number.shape[1])
         self._n_noise = number[fast, fine].sum()
         self._noise = float(sums[0, fast, fine].sum() / self._n_noise)
 

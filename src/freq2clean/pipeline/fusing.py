@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from freq2clean.fusion import DEFAULT_METHOD, Fusion, Method, get_method
 from freq2clean.fusion.method import as_frames
 from freq2clean.fusion.scale import Scale
-from freq2clean.pipeline.denoising import halves
+from freq2clean.pipeline.denoising import Progress, halves
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import Pair, open_pair
 from freq2clean.pipeline.registering import RegisteredPair, describe_motion, find_scale
@@ -27,8 +27,6 @@ from freq2clean.registration import Motion, find_motion
 from freq2clean.streaming import IN_FLIGHT, two_passes
 
 __all__ = ["FuseResult", "fuse"]
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from freq2clean.errors import InputError, OutputError
 from freq2clean.fusion import DEFAULT_METHOD, get_method
 from freq2clean.fusion.scale import Scale
 from freq2clean.inspection import Gain
-from freq2clean.pipeline.denoising import DenoiseResult, denoise, halves
+from freq2clean.pipeline.denoising import DenoiseResult, Progress, denoise, halves
 from freq2clean.pipeline.fusing import FuseResult, fuse
 from freq2clean.pipeline.memory import DEFAULT_MEMORY
 from freq2clean.pipeline.opening import open_one
@@ -34,7 +34,6 @@ _NO_RUNTIME = (
 )
 
 Look = Callable[[Mapping[str, Recording]], object]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
