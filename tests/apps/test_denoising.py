@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from freq2clean import DeepCAD, denoise, fuse, open_recording
-from freq2clean.apps.cli import Method, Model
+from freq2clean.apps.options import Method, Model
 from freq2clean.denoisers import DENOISERS
 from freq2clean.fusion import METHODS
 

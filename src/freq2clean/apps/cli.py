@@ -10,6 +10,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freq2clean.apps import show
+from freq2clean.apps.options import (
+    AlignTo,
+    BestModel,
+    Channel,
+    Checkpoint,
+    Compress,
+    Device,
+    Dtype,
+    Epochs,
+    Json,
+    LearningRate,
+    Memory,
+    Method,
+    MethodName,
+    Model,
+    ModelName,
+    OptionalModel,
+    Output,
+    Patches,
+    PatchT,
+    PatchXY,
+    Plane,
+    Program,
+    Raw,
+    Register,
+    TrainingSeed,
+    Window,
+    option_of,
+)
 from freq2clean.apps.study import study
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.errors import InputError
@@ -34,13 +63,7 @@ app = typer.Typer(
 app.add_typer(study, name="study")
 
 
-Method = StrEnum("Method", ["auto", "subspace", "wiener", "fft", "dct"])
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
-Align = StrEnum("Align", ["start", "end", "center"])
-Compression = StrEnum("Compression", ["deflate", "zstd"])
-Model = StrEnum(
-    "Model", ["gaussian", "pca", "pretrained", "deepcad", "noise2noise", "noise2void", "command"]
-)
 _TRAINED = (Model.deepcad, Model.noise2noise, Model.noise2void)
 
 
@@ -51,100 +74,12 @@ class RawMean(StrEnum):
     window = "window"
 
 
-def _of(panel: str, help: str, *names: str) -> Any:
-    """An option that stands in a panel of its own kind."""
-    return typer.Option(*names, help=help, rich_help_panel=f"Options of {panel}")
-
-
-Raw = Annotated[str, typer.Argument(help="The raw recording.")]
-Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
-Channel = Annotated[int | None, typer.Option(help="Channel, where there are several.")]
-Plane = Annotated[int | None, typer.Option(help="Plane, where there are several.")]
-Memory = Annotated[str, typer.Option(help="Bound on the working memory, such as 500MB or 4GB.")]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        help="Of the file: float32, same (as the raw recording), uint16 ... Integers are rounded "
-        "and clipped, and clipped values are counted."
-    ),
-]
-Compress = Annotated[
-    Compression | None, typer.Option("--compression", help="TIFF and Zarr: both; HDF5: deflate.")
-]
-AlignTo = Annotated[
-    Align | None,
-    typer.Option(help="Where the frames of a recording with fewer of them lie in the other."),
-]
-Output = Annotated[
-    Path,
-    typer.Option("--output", "-o", help="Where to write; format by suffix: .tif .zarr .h5 .npy"),
-]
-MethodName = Annotated[
-    Method,
-    typer.Option(
-        "--method",
-        help="auto chooses the windows of subspace, which sharpens what is active too; wiener is "
-        "several times faster; fft and dct are the study's.",
-    ),
-]
-Window = Annotated[int | None, typer.Option(help="Frames per window.")]
-_MODEL_HELP = (
-    "gaussian: widths chosen from the data; pca: local, by patch; pretrained: a network that "
-    "comes with freq2clean (needs the extra onnx or torch); deepcad: the network of DeepCAD-RT, "
-    "which has to be trained (needs the extra torch), and noise2noise the same, trained on pairs; "
-    "noise2void: by CAREamics, to be trained (needs the extra careamics); command: see --command."
-)
-_MODEL = typer.Option("--model", help=_MODEL_HELP)
-ModelName = Annotated[Model, _MODEL]
-BestModel = Annotated[Model | None, _MODEL]
-OptionalModel = Annotated[
-    Model | None, typer.Option("--model", help=_MODEL_HELP, show_default=str(Model.gaussian))
-]
-Program = Annotated[
-    str | None,
-    typer.Option(
-        "--command",
-        metavar="PROGRAM",
-        help='Denoise by any program, as in "prog {input} {output}"; the files are TIFF, or as in '
-        "{input.npy} and {output.h5}. No shell is started.",
-    ),
-]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        help="A model that `freq2clean train` wrote, or a .pth of the public DeepCAD-RT package.",
-    ),
-]
-Register = Annotated[
-    bool,
-    typer.Option(
-        "--register",
-        help="For recordings that drift or shake: fuse them where they are still, and give the "
-        "result back in its original place.",
-    ),
-]
-
 _FFT, _DCT, _SUBSPACE = (f"--method {name}" for name in ("fft", "dct", "auto and subspace"))
 _MEASURING = "--method auto, subspace and wiener"
-PerUm = Annotated[float | None, _of(_DCT, "The same, in cycles per micrometre.")]
-Hz = Annotated[float | None, _of(_DCT, "The same, in hertz.")]
-Unit = Annotated[float | None, _of(_DCT, "Where the raw file does not say.")]
+PerUm = Annotated[float | None, option_of(_DCT, "The same, in cycles per micrometre.")]
+Hz = Annotated[float | None, option_of(_DCT, "The same, in hertz.")]
+Unit = Annotated[float | None, option_of(_DCT, "Where the raw file does not say.")]
 _HALF_WIDTH = "Half-width of that edge, in indices."
-
-_DEEPCAD = "--model deepcad, noise2noise and noise2void"
-Device = Annotated[
-    str | None,
-    _of(
-        "--model pretrained, deepcad, noise2noise and noise2void",
-        "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ...",
-    ),
-]
-PatchT = Annotated[int | None, _of(_DEEPCAD, "Frames of a training patch.")]
-PatchXY = Annotated[int | None, _of(_DEEPCAD, "Rows and columns of it.", "--patch-xy")]
-Epochs = Annotated[int | None, _of(_DEEPCAD, "Rounds of training.")]
-Patches = Annotated[int | None, _of(_DEEPCAD, "Patches in each round.")]
-LearningRate = Annotated[float | None, _of(_DEEPCAD, "Of Adam.")]
-Seed = Annotated[int | None, _of(_DEEPCAD, "The same seed trains the same network.")]
 
 
 def _version(wanted: bool) -> None:
@@ -172,29 +107,33 @@ def fuse(
     overlap: Annotated[
         float | None, typer.Option(help="Share of a window that fades into the next, 0 to 0.9.")
     ] = None,
-    n_bins: Annotated[int | None, _of(_MEASURING, "Temporal bins to correct.", "--bins")] = None,
+    n_bins: Annotated[
+        int | None, option_of(_MEASURING, "Temporal bins to correct.", "--bins")
+    ] = None,
     keep_fixed_pattern: Annotated[
         bool | None,
-        _of(_MEASURING, "Take offsets of lines and hot pixels for signal."),
+        option_of(_MEASURING, "Take offsets of lines and hot pixels for signal."),
     ] = None,
     limit: Annotated[
         bool | None,
-        _of(_SUBSPACE, "Keep no more power than the raw recording supports, band by band."),
+        option_of(_SUBSPACE, "Keep no more power than the raw recording supports, band by band."),
     ] = None,
     alpha: Annotated[
-        str | None, _of(_FFT, "Weight of the raw magnitude, 0 to 1; 1,0.5 for two bins.")
+        str | None, option_of(_FFT, "Weight of the raw magnitude, 0 to 1; 1,0.5 for two bins.")
     ] = None,
-    matching: Annotated[Matching | None, _of(_FFT, "Of raw to denoised magnitudes.")] = None,
-    raw_mean: Annotated[RawMean | None, _of(_FFT, "Over the recording, or each window.")] = None,
-    raw_average: Annotated[int | None, _of(_DCT, "Frames of the raw moving average.")] = None,
+    matching: Annotated[Matching | None, option_of(_FFT, "Of raw to denoised magnitudes.")] = None,
+    raw_mean: Annotated[
+        RawMean | None, option_of(_FFT, "Over the recording, or each window.")
+    ] = None,
+    raw_average: Annotated[int | None, option_of(_DCT, "Frames of the raw moving average.")] = None,
     spatial_cutoff: Annotated[
-        float | None, _of(_DCT, "Spatial coefficient index where detail begins.")
+        float | None, option_of(_DCT, "Spatial coefficient index where detail begins.")
     ] = None,
-    spatial_width: Annotated[float | None, _of(_DCT, _HALF_WIDTH)] = None,
+    spatial_width: Annotated[float | None, option_of(_DCT, _HALF_WIDTH)] = None,
     temporal_cutoff: Annotated[
-        float | None, _of(_DCT, "Temporal coefficient index where slow ends.")
+        float | None, option_of(_DCT, "Temporal coefficient index where slow ends.")
     ] = None,
-    temporal_width: Annotated[float | None, _of(_DCT, _HALF_WIDTH)] = None,
+    temporal_width: Annotated[float | None, option_of(_DCT, _HALF_WIDTH)] = None,
     spatial_cutoff_per_um: PerUm = None,
     spatial_width_per_um: PerUm = None,
     temporal_cutoff_hz: Hz = None,
@@ -375,7 +314,7 @@ def denoise(
     epochs: Epochs = None,
     patches: Patches = None,
     learning_rate: LearningRate = None,
-    seed: Seed = None,
+    seed: TrainingSeed = None,
     device: Device = None,
     dtype: Dtype = "float32",
     compression: Compress = None,
@@ -456,7 +395,7 @@ def train(
     epochs: Epochs = None,
     patches: Patches = None,
     learning_rate: LearningRate = None,
-    seed: Seed = None,
+    seed: TrainingSeed = None,
     device: Device = None,
     channel: Channel = None,
     plane: Plane = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from freq2clean.apps import show
+from freq2clean.apps.options import Json
 from freq2clean.apps.terminal import print_json, progress_bar
 from freq2clean.errors import InputError
 
@@ -27,7 +28,6 @@ _Number = TypeVar("_Number", int, float)
 Preset = StrEnum("Preset", ["tiny", "small", "middle", "paper", "noise2noise", "noise2void"])
 
 Folder = Annotated[Path, typer.Option("--output", "-o", help="The folder, made if need be.")]
-Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the simulation and of trainings.")]
 Clean = Annotated[
     str | None, typer.Option("--recording", metavar="CLEAN", help="Your recording without noise.")
