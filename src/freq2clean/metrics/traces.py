@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from freq2clean.errors import InputError
+from freq2clean.metrics.masks import members
 from freq2clean.metrics.moments import PairMoments
 from freq2clean.metrics.pairs import (
     Accumulator,
@@ -25,6 +26,7 @@ __all__ = [
     "active_pixels",
     "correlation_of_pixels",
     "correlation_of_rois",
+    "summary",
     "trace_correlation",
 ]
 
@@ -81,7 +83,7 @@ class ROITraces(Accumulator):
 
     def __init__(self, frame_shape: tuple[int, int], masks: ArrayLike) -> None:
         self._members = _members(frame_shape, np.asarray(masks))
-        self._sizes = self._members.sum(axis=1)
+        self._sizes = np.maximum(self._members.sum(axis=1), 1)
         self.moments = PairMoments(self._sizes.shape)
 
     def add_pair(self, pair: FramePair, /) -> None:
@@ -97,20 +99,15 @@ class ROITraces(Accumulator):
 
 def _members(frame_shape: tuple[int, int], masks: NDArray[np.generic]) -> csr_array:
     """Matrix (ROIs, pixels) of ones where a pixel belongs to an ROI."""
-    if masks.shape[-2:] != frame_shape or masks.ndim not in (2, 3) or masks.dtype.kind not in "biu":
+    if masks.shape[-2:] != frame_shape:
         raise InputError(
-            f"masks of shape {masks.shape} and type {masks.dtype}; give a label image "
-            f"{frame_shape} of integers, or one mask per ROI (ROIs, *{frame_shape})"
+            f"masks of shape {masks.shape}; give a label image {frame_shape} of integers, or one "
+            f"mask per ROI (ROIs, *{frame_shape})"
         )
-    if masks.ndim == 3:
-        roi, pixel = np.nonzero(masks.reshape(len(masks), -1))
-    else:
-        pixel = np.flatnonzero(masks)
-        roi = np.unique(masks.ravel()[pixel], return_inverse=True)[1]
-    if len(roi) == 0:
+    found = members(masks)
+    if found.nnz == 0:
         raise InputError("the masks hold no ROI; leave them out to compare the active pixels")
-    shape = (int(roi.max()) + 1, masks.shape[-2] * masks.shape[-1])
-    return csr_array((np.ones(len(roi)), (roi, pixel)), shape=shape)
+    return found
 
 
 def active_pixels(traces: PixelTraces, *, fraction: float = 0.05) -> NDArray[np.bool_]:
@@ -134,15 +131,16 @@ def active_pixels(traces: PixelTraces, *, fraction: float = 0.05) -> NDArray[np.
 
 def correlation_of_pixels(traces: PixelTraces, where: NDArray[np.bool_]) -> TraceCorrelation:
     """The score of the pixels in a mask (Y, X)."""
-    return _summary(traces.moments.correlation()[where])
+    return summary(traces.moments.correlation()[where])
 
 
 def correlation_of_rois(traces: ROITraces) -> TraceCorrelation:
     """The score of the ROIs."""
-    return _summary(traces.moments.correlation())
+    return summary(traces.moments.correlation())
 
 
-def _summary(values: NDArray[np.float64]) -> TraceCorrelation:
+def summary(values: NDArray[np.float64]) -> TraceCorrelation:
+    """Mean and median of correlations, those that are nan left out."""
     defined = values[~np.isnan(values)]
     mean, median = (
         (float(defined.mean()), float(np.median(defined)))
