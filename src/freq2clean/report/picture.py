@@ -2,99 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.pipeline.saving import whole_file
-from freq2clean.recordings import Recording, open_recording
-from freq2clean.streaming import blocks
+from freq2clean.recordings.small_files import whole_file
+from freq2clean.report.contrast import Limits, shades
+from freq2clean.report.drawn import Drawn, drawn
+from freq2clean.report.palette import DIVERGING, Palette
+from freq2clean.report.panels import Panel, Sheet, in_rows
+from freq2clean.report.scene import Scene, View, open_scene
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+__all__ = ["mean_images", "picture", "png_bytes", "side_by_side"]
 
-__all__ = ["side_by_side"]
-
-_PANEL_PIXELS = 320
-_GAP = 12
-_TITLE = 30
-_QUANTILES = (0.005, 0.997)
-_BLOCK_FRAMES = 64
+_DEFAULT = View()
 
 
-def side_by_side(recordings: Mapping[str, Any], path: Path, *, frame: int) -> Path:
-    """Draw the mean image and one frame of each recording, titled, on shared grey scales.
+def picture(
+    recordings: Mapping[str, Any],
+    path: Path,
+    view: View = _DEFAULT,
+    *,
+    frames: slice | None = None,
+    frame: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Drawn:
+    """Draw the mean image and one frame of each recording, titled, on shared shades.
 
     Parameters
     ----------
     recordings : mapping of title to path, array-like or Recording
-        All of one frame size. The last one sets the grey scale of both rows, so give the
-        reference, such as the truth, last.
+        All of one frame size. Unless the view says otherwise, the last one sets the limits of
+        each row, so give the reference, such as the truth, last.
     path : Path
         The PNG to write.
-    frame : int
-        Which frame to show below.
+    view : View
+    frames : slice, optional
+        What the mean is taken of; all if left out. Of a single one there is no mean.
+    frame : int, optional
+        Which frame to show below; that in the middle if left out.
+    progress : callable, optional
+        Called with frames read and frames to read.
 
-    Returns
-    -------
-    Path
-        The same path.
+    Raises
+    ------
+    InputError, OutputError
+        Where recordings do not fit together; if the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> rng = np.random.default_rng(0)
+    >>> with TemporaryDirectory() as folder:
+    ...     made = picture({"noise": rng.random((9, 32, 32))}, Path(folder) / "noise.png")
+    >>> made.format, made.n_frames
+    ('png', 9)
     """
+    palette = Palette(DIVERGING if view.difference else view.colour_map)
     with ExitStack() as stack:
-        opened = {
-            title: stack.enter_context(open_recording(source))
-            for title, source in recordings.items()
-        }
-        shortest = min(len(recording) for recording in opened.values())
-        if not 0 <= frame < shortest:
-            raise InputError(f"frame {frame} asked for; the recordings have frames 0:{shortest}")
-        rows: dict[str, list[NDArray[Any]]] = {
-            "mean of all frames": [mean_image(recording) for recording in opened.values()],
-            f"frame {frame}": [recording[frame] for recording in opened.values()],
-        }
+        scene = open_scene(stack, recordings, view)
+        chosen = scene.chosen(frames)
+        frame = chosen[len(chosen) // 2] if frame is None else frame
+        if not 0 <= frame < scene.n_frames:
+            raise InputError(
+                f"frame {frame} asked for; the recordings have frames 0:{scene.n_frames}"
+            )
+        shown: dict[str, dict[str, NDArray[Any]]] = {}
+        if len(chosen) > 1:
+            shown[f"mean of {len(chosen)} frames"] = mean_images(scene, chosen, progress=progress)
+        shown[f"frame {frame}"] = {title: r[frame] for title, r in scene.recordings.items()}
+    limits = {what: scene.limits_of(images) for what, images in shown.items()}
+    sheet = Sheet(
+        _rows(scene, limits), scene.shape, magnify=view.magnify, pixel_size_um=scene.pixel_size_um
+    )
+    images = [
+        palette.indices(shades(image, limits[what][title], gamma=view.gamma))
+        for what, row in shown.items()
+        for title, image in row.items()
+    ]
     with whole_file(path) as file:
-        _draw(list(opened), rows).save(file, "PNG")
+        file.write_bytes(png_bytes(sheet.draw(images), palette))
+    return drawn(
+        path, scene, sheet, palette, frames=chosen,
+        limits={f"{title}, {what}": p for what, row in limits.items() for title, p in row.items()},
+    )  # fmt: skip
+
+
+def side_by_side(recordings: Mapping[str, Any], path: Path, *, frame: int) -> Path:
+    """The same with what is usual, of as many frames as all recordings have."""
+    picture(recordings, path, frames=slice(0, None), frame=frame)
     return path
 
 
-def mean_image(recording: Recording) -> NDArray[np.float64]:
-    """The mean of all frames (Y, X), NaN left out."""
-    total = np.zeros(recording.shape[1:])
-    number = np.zeros(recording.shape[1:], np.int64)
-    for start, stop in blocks(0, len(recording), _BLOCK_FRAMES):
-        block = recording.read(start, stop)
-        total += np.nansum(block, axis=0, dtype=np.float64)
-        number += np.isfinite(block).sum(axis=0)
-    return total / np.maximum(number, 1)
+def mean_images(
+    scene: Scene, frames: range, *, progress: Callable[[int, int], None] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """The mean of the frames (Y, X) of each recording; NaN where no frame has a value."""
+    totals = np.zeros((len(scene.recordings), *scene.shape))
+    counts = np.zeros(totals.shape, np.int64)
+    for done, (_, images) in enumerate(scene.images(frames), start=1):
+        for image, total, count in zip(images, totals, counts, strict=True):
+            known = np.isfinite(image)
+            np.add(total, image, out=total, where=known)
+            count += known
+        if progress:
+            progress(done, len(frames))
+    means = np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+    return dict(zip(scene.recordings, means, strict=True))
 
 
-def _draw(titles: list[str], rows: Mapping[str, list[NDArray[Any]]]) -> Image:
-    from PIL import Image, ImageDraw, ImageFont
+def png_bytes(indices: NDArray[np.uint8], palette: Palette) -> bytes:
+    """A PNG of palette indices (Y, X).
 
-    height, width = next(iter(rows.values()))[0].shape
-    zoom = max(1, _PANEL_PIXELS // max(height, width))
-    panel = height * zoom, width * zoom
-    size = (
-        _GAP + len(titles) * (panel[1] + _GAP),
-        _TITLE + len(rows) * (panel[0] + _TITLE + _GAP),
-    )
-    canvas = Image.new("L", size, 255)
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(18)
-    for column, title in enumerate(titles):
-        draw.text((_GAP + column * (panel[1] + _GAP), 6), title, fill=0, font=font)
-    for row, (name, images) in enumerate(rows.items()):
-        top = _TITLE + row * (panel[0] + _TITLE + _GAP)
-        known = images[-1][np.isfinite(images[-1])]
-        low, high = np.quantile(known, _QUANTILES) if known.size else (0.0, 1.0)
-        for column, image in enumerate(images):
-            grey = np.nan_to_num((image - low) / max(high - low, 1e-12)).clip(0, 1) ** 0.7
-            pixels = np.repeat(np.repeat((255 * grey).astype(np.uint8), zoom, 0), zoom, 1)
-            canvas.paste(Image.fromarray(pixels), (_GAP + column * (panel[1] + _GAP), top))
-        draw.text((_GAP, top + panel[0] + 4), name, fill=90, font=ImageFont.load_default(14))
-    return canvas
+    Examples
+    --------
+    >>> png_bytes(np.zeros((4, 4), np.uint8), Palette())[1:4]
+    b'PNG'
+    """
+    from PIL import Image
+
+    image = Image.fromarray(indices).convert("P")
+    image.putpalette(palette.colours.tobytes())
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _rows(scene: Scene, limits: Mapping[str, Mapping[str, Limits]]) -> list[list[Panel]]:
+    """Titles above the first row only, unless a row is broken; its name below its first panel."""
+    rows: list[list[Panel]] = []
+    for what, found in limits.items():
+        notes = scene.notes(found)
+        notes[0] = f"{what}, {notes[0]}"
+        panels = [Panel(*words) for words in zip(found, notes, strict=True)]
+        broken = in_rows(panels, scene.view.columns)
+        if rows and len(broken) == 1:
+            broken = [[Panel(note=panel.note) for panel in panels]]
+        rows += broken
+    return rows

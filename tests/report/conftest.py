@@ -1,0 +1,68 @@
+"""Pictures read back, and small recordings to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freq2clean import create
+from freq2clean.recordings import Metadata
+
+
+@pytest.fixture
+def pixels() -> Callable[[Path], np.ndarray]:
+    def read(path: Path) -> np.ndarray:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+
+    return read
+
+
+@pytest.fixture
+def panels_of() -> Callable[..., list[np.ndarray]]:
+    """The images in a picture, magnified as they are: what is no paper, from left to right."""
+
+    def cut(rgb: np.ndarray, shape: tuple[int, int], n: int) -> list[np.ndarray]:
+        paper = np.abs(rgb.astype(int) - 17).max(axis=2) <= 8
+        height, width = shape
+        solid = ~paper
+        counts = np.cumsum(np.cumsum(np.pad(solid, ((1, 0), (1, 0))), 0), 1)
+        whole = (
+            counts[height:, width:] - counts[:-height, width:]
+            - counts[height:, :-width] + counts[:-height, :-width]
+        ) >= height * width  # fmt: skip
+        corners = sorted(zip(*np.nonzero(whole), strict=True))
+        assert len(corners) == n
+        return [rgb[y : y + height, x : x + width] for y, x in corners]
+
+    return cut
+
+
+@pytest.fixture
+def known(tmp_path) -> dict[str, Path]:
+    """Two TIFFs of 40 frames, 24 x 32 pixels of 0.5 um at 10 Hz: flat frames, whose values count
+    up and down; all their pixels are drawn as something that is no paper."""
+    shape = (40, 24, 32)
+    metadata = Metadata(frame_rate_hz=10.0, pixel_size_um=(0.5, 0.5))
+    paths = {}
+    for title, values in (("up", range(60, 100)), ("down", range(99, 59, -1))):
+        paths[title] = tmp_path / f"{title}.tif"
+        frames = np.broadcast_to(np.uint16(values)[:, None, None], shape)
+        with create(paths[title], shape, np.uint16, metadata=metadata) as writer:
+            writer.append(np.ascontiguousarray(frames))
+    return paths
+
+
+@pytest.fixture
+def longest_run() -> Callable[[np.ndarray], int]:
+    """Of pixels in a row of a mask: the length of a scale bar."""
+
+    def measure(mask: np.ndarray) -> int:
+        text = "\n".join("".join("#" if pixel else " " for pixel in line) for line in mask)
+        return max(map(len, text.split()), default=0)
+
+    return measure
