@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.errors import InputError
 from freq2clean.metrics import Evaluator, Scores, SSIM3DOptions
+from freq2clean.pipeline.labels import read_labels
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import open_pair
-from freq2clean.recordings.tiff import TiffRecording
 from freq2clean.streaming import blocks, read_ahead
 
 __all__ = ["evaluate"]
@@ -67,9 +64,8 @@ def evaluate(
     """
     with ExitStack() as stack:
         pair, _ = open_pair(stack, truth, recording, align=align, channel=channel, plane=plane)
-        evaluator = Evaluator(
-            pair[0].shape, data_range=data_range, ssim3d=ssim3d, masks=_labels(masks)
-        )
+        rois = None if masks is None else read_labels(masks)
+        evaluator = Evaluator(pair[0].shape, data_range=data_range, ssim3d=ssim3d, masks=rois)
         passes = [evaluator.survey, evaluator.add] if evaluator.needs_survey else [evaluator.add]
         n_frames = len(pair[0])
         ranges = blocks(0, n_frames, block_frames(*pair, memory_bytes=parse_bytes(memory)))
@@ -83,18 +79,3 @@ def evaluate(
                 if progress:
                     progress(index * n_frames + stop, len(passes) * n_frames)
         return evaluator.result()
-
-
-def _labels(masks: Any) -> NDArray[Any] | None:
-    if masks is None or not isinstance(masks, str | Path):
-        return None if masks is None else np.asarray(masks)
-    path = Path(masks)
-    if path.suffix.lower() == ".npy":
-        try:
-            labels: NDArray[Any] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read as a label image: {error}") from error
-        return labels
-    with TiffRecording(path, single=True) as images:
-        labels = images[:]
-    return labels[0] if len(labels) == 1 else labels
