@@ -27,7 +27,7 @@ from timing import cost_of, table
 from torch import nn
 from torch.nn import functional
 
-from freq2clean.denoisers import DeepCAD
+from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.denoisers.deepcad.checkpoint import Checkpoint
 from freq2clean.denoisers.deepcad.denoiser import DeepCADModel
 from freq2clean.denoisers.deepcad.training import new_network

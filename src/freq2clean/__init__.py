@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from freq2clean.version import __version__
 
 if TYPE_CHECKING:
-    from freq2clean.denoisers import PCA, DeepCAD, Gaussian
+    from freq2clean.denoisers.deepcad import DeepCAD
+    from freq2clean.denoisers.gaussian import Gaussian
+    from freq2clean.denoisers.pca import PCA
     from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError, OutputError
     from freq2clean.fusion import Auto, Dct, Fft, Fusion, Subspace, Wiener
     from freq2clean.metrics import Scores, SSIM3DOptions
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 
 _ROOMS = {
-    "denoisers": ("DeepCAD", "Gaussian", "PCA"),
+    "denoisers.deepcad": ("DeepCAD",),
+    "denoisers.gaussian": ("Gaussian",),
+    "denoisers.pca": ("PCA",),
     "errors": ("Freq2CleanError", "InputError", "MissingExtraError", "OutputError"),
     "fusion": ("Auto", "Dct", "Fft", "Fusion", "Subspace", "Wiener"),
     "metrics": ("SSIM3DOptions", "Scores"),

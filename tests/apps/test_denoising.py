@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from freq2clean import DeepCAD, denoise, fuse, open_recording
-from freq2clean.apps.options import Method, Model
+from freq2clean.apps.options import Method
 from freq2clean.denoisers import DENOISERS
 from freq2clean.fusion import METHODS
 
@@ -71,9 +71,14 @@ def refused(freq2clean_here, folder) -> Callable[..., None]:
     return run
 
 
-def test_the_names_are_those_of_the_package():
-    assert set(map(str, Model)) == set(DENOISERS)
+def test_the_names_are_those_of_the_package(freq2clean_here):
     assert set(map(str, Method)) <= set(METHODS)
+    for command in ("denoise", "train", "run"):
+        done = freq2clean_here(command, "raw.tif", "-o", "o.tif", "--model", "nlm")
+        assert done.returncode == 2
+        assert f"{', '.join(map(repr, DENOISERS))}." in " ".join(
+            done.stderr.replace("│", " ").split()
+        )
 
 
 def test_training_says_what_was_learned(model):
@@ -100,12 +105,55 @@ def test_training_goes_on(succeeds):
     assert "loss: " in said
 
 
-def test_every_training_option_arrives(succeeds):
-    words = f"train raw.tif -o new.pth {TINY} --learning-rate 1e-4 --seed 3 --device cpu --json"
-    assert json.loads(succeeds(words))["parameters"] == {
-        "model": "deepcad", "patch_t": 8, "patch_y": 8, "patch_x": 8, "n_epochs": 1,
-        "patches_per_epoch": 1, "learning_rate": 1e-4, "seed": 3, "device": "cpu",
-    }  # fmt: skip
+EVERY = (
+    f"{TINY} --learning-rate 1e-4 --seed 3 --device cpu --patch-overlap 0.5 --batch-size 2 "
+    "--schedule cosine --patience 1 --base-channels 4 --no-mixed-precision --tile-t 64 --tile-xy 56"
+)
+ARRIVES = {
+    "patch_t": 8, "patch_y": 8, "patch_x": 8, "n_epochs": 1, "patches_per_epoch": 1,
+    "learning_rate": 1e-4, "seed": 3, "device": "cpu", "overlap": 0.5, "batch_size": 2,
+    "schedule": "cosine", "patience": 1, "base_channels": 4, "mixed_precision": False,
+    "tile_t": 64, "tile_yx": 56,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", ["train raw.tif -o new.pth", "denoise raw.tif --train -o o.npy", "run raw.tif --train"]
+)
+def test_every_option_of_networks_arrives(freq2clean, folder, words):
+    words = f"{words} {EVERY} --json --model deepcad"
+    words = words if "-o" in words.split() else f"{words} -o o.npy --checkpoint new.pth"
+    done = freq2clean(*words.split(), cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    said = said.get("denoised", said)
+    parameters = {k: v for k, v in said["parameters"].items() if k not in ("model", "checkpoint")}
+    assert parameters == ARRIVES
+    (epoch,) = said["findings"]["history"]
+    assert epoch["held_out_loss"] > 0
+    assert said["findings"]["parameters"] < 70_000
+
+
+def test_early_stopping_and_the_schedule(succeeds):
+    words = f"train raw.tif -o new.pth {TINY} --learning-rate 1e-30 --json"
+    once = json.loads(succeeds(f"{words.replace('--epochs 1', '--epochs 40')} --patience 2"))
+    assert once["findings"]["epochs"] == 3
+    assert any("the loss fell no more" in note for note in once["findings"]["notes"])
+    words = words.replace("--epochs 1", "--epochs 4").replace("new.pth", "cosine.pth")
+    history = json.loads(succeeds(f"{words} --schedule cosine"))["findings"]["history"]
+    rates = [epoch["learning_rate"] / 1e-30 for epoch in history]
+    assert rates == pytest.approx([1, 0.854, 0.5, 0.146], abs=1e-3)
+
+
+def test_a_run_that_trains(succeeds, folder):
+    words = f"run raw.tif --model deepcad --train {TINY} --tile-t 64 --method wiener"
+    said = succeeds(f"{words} -o out.npy --checkpoint new.pth --keep-denoised kept.npy --probe")
+    assert "Denoised by deepcad" in said
+    assert "loss: " in said
+    expected = denoise(
+        folder / "raw.tif", model="deepcad", checkpoint=folder / "new.pth", tile_t=64
+    )
+    np.testing.assert_allclose(np.load(folder / "kept.npy"), expected, rtol=1e-5)
 
 
 def test_denoising_with_a_checkpoint(succeeds, folder):
@@ -221,6 +269,21 @@ REFUSED = {
     "denoise raw.tif -o o.tif --model deepcad --checkpoint model.pth --train": "there already",
     "denoise raw.tif -o o.tif --model deepcad --checkpoint model.pth --epochs 3": "n_epochs",
     "denoise raw.tif -o o.avi --model deepcad --checkpoint n.pth --train": ".avi",
+    "run raw.tif -o o.tif --model deepcad --checkpoint model.pth --train": "there already",
+    "run raw.tif -o o.tif --model deepcad --checkpoint absent/m.pth --train": "no folder",
+    "denoise raw.tif -o o.tif --train": "as in --model deepcad",
+    "run raw.tif -o o.tif --train": "as in --model deepcad",
+    "run raw.tif -o o.tif --patch-t 30": "pretrained has no option patch_t",
+    "run raw.tif -o o.tif --model deepcad --checkpoint model.pth --seed 3": "seed: fixed when",
+    "run raw.tif -o o.tif --tile-t 30": "tile_t = 30",
+    "run raw.tif -o o.tif --no-mixed-precision": "pretrained has no option mixed_precision",
+    "train raw.tif -o m.pth --batch-size 0": "batch_size = 0",
+    "train raw.tif -o m.pth --patch-overlap 1": "overlap = 1",
+    "train raw.tif -o m.pth --patience 0": "patience = 0",
+    "train raw.tif -o m.pth --tile-xy 48": "tile_yx = 48",
+    "train raw.tif -o model.pth --patch-t 8 --patch-xy 8 --patches 1 --patience 3 --resume": (
+        "was trained with patience = None"
+    ),
     "denoise raw.tif -o o.tif --patch-t 30": "gaussian has no option patch_t",
     "run raw.tif -o o.tif --device abacus": "abacus",
     "run raw.tif -o o.tif --model gaussian --device cpu": "gaussian has no option device",

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tests.denoisers.suite import CountingRecording, TrainedSuite
 from torch.nn import functional
 
-from freq2clean.denoisers import DeepCAD, get_denoiser, load_model
+from freq2clean.denoisers import get_denoiser, load_model
 from freq2clean.denoisers.contract import valid_frames
+from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.denoisers.deepcad.checkpoint import read_checkpoint
 from freq2clean.denoisers.deepcad.devices import memory_errors
 from freq2clean.denoisers.deepcad.inference import Reader, Runner

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tests.denoisers.suite import TrainedSuite
 
-from freq2clean.denoisers import DeepCAD, load_model
+from freq2clean.denoisers import load_model
 from freq2clean.denoisers.contract import valid_frames
+from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.denoisers.deepcad.units import measure
 from freq2clean.denoisers.noise2noise import Alternating, Noise2Noise
 from freq2clean.errors import InputError

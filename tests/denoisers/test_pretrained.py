@@ -11,9 +11,9 @@ import torch
 from tests.denoisers.suite import CountingRecording, DenoiserSuite
 from training.export import write_onnx, write_weights
 
-from freq2clean.denoisers import PCA
 from freq2clean.denoisers.deepcad.network import Network
 from freq2clean.denoisers.deepcad.tiles import tiles_of
+from freq2clean.denoisers.pca import PCA
 from freq2clean.denoisers.pretrained import Pretrained
 from freq2clean.denoisers.pretrained import denoiser as module
 from freq2clean.denoisers.pretrained.runtimes import open_network, runtime_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from freq2clean.denoisers import DeepCAD
+from freq2clean.denoisers.deepcad import DeepCAD
 from freq2clean.errors import InputError, MissingExtraError, OutputError
 from freq2clean.pipeline import denoise, train
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from freq2clean import simulate
-from freq2clean.denoisers import DENOISERS, Gaussian
+from freq2clean.denoisers import DENOISERS
 from freq2clean.errors import InputError
 from freq2clean.studies import PRESETS, study_patch_t, verdicts
 from freq2clean.studies.steps import SCORES
@@ -55,7 +55,7 @@ def test_a_stopped_training_goes_on_after_its_last_epoch(tmp_path):
 
 
 def test_a_denoiser_without_patch_t_is_trained_once(tmp_path, monkeypatch):
-    monkeypatch.setitem(DENOISERS, "noise2void", Gaussian)
+    monkeypatch.setitem(DENOISERS, "noise2void", DENOISERS["gaussian"])
     monkeypatch.setitem(PRESETS, "noise2void", replace(PRESETS["noise2void"], shape=(60, 24, 24)))
     rows = study_patch_t(tmp_path, preset="noise2void", seed=3)
     assert [row["method"] for row in rows] == ["denoised", "fft", "dct", "wiener", "subspace"]

@@ -16,31 +16,29 @@ from freq2clean.apps.options import (
     Channel,
     Checkpoint,
     Compress,
-    Device,
     Dtype,
-    Epochs,
     Json,
-    LearningRate,
     Memory,
     Method,
     MethodName,
-    Model,
     ModelName,
     OptionalModel,
     Output,
-    Patches,
-    PatchT,
-    PatchXY,
     Plane,
+    Predicting,
     Program,
     Raw,
     Register,
-    TrainingSeed,
+    TrainFirst,
+    Training,
     Window,
+    given,
     option_of,
+    with_groups,
 )
 from freq2clean.apps.study import study
 from freq2clean.apps.terminal import out, print_json, progress_bar
+from freq2clean.denoisers import kind_of
 from freq2clean.errors import InputError
 from freq2clean.version import __version__
 
@@ -64,7 +62,6 @@ app.add_typer(study, name="study")
 
 
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
-_TRAINED = (Model.deepcad, Model.noise2noise, Model.noise2void)
 
 
 class RawMean(StrEnum):
@@ -164,7 +161,7 @@ def fuse(
     """
     from freq2clean.pipeline import fuse as run
 
-    options = _given(
+    options = given(
         window=window,
         overlap=overlap,
         n_bins=n_bins,
@@ -299,23 +296,17 @@ def evaluate(
 
 
 @app.command()
+@with_groups
 def denoise(
     raw: Raw,
     output: Output,
+    *,
     model: OptionalModel = None,
     command: Program = None,
     checkpoint: Checkpoint = None,
-    train: Annotated[
-        bool,
-        typer.Option("--train", help="Train on this recording first; into CHECKPOINT, if given."),
-    ] = False,
-    patch_t: PatchT = None,
-    patch_xy: PatchXY = None,
-    epochs: Epochs = None,
-    patches: Patches = None,
-    learning_rate: LearningRate = None,
-    seed: TrainingSeed = None,
-    device: Device = None,
+    train: TrainFirst = False,
+    training: Training,
+    predicting: Predicting,
     dtype: Dtype = "float32",
     compression: Compress = None,
     channel: Channel = None,
@@ -336,46 +327,29 @@ def denoise(
     Any program will do: `--command "prog {input} {output}"`.
     """
     from freq2clean.pipeline import denoise as run
-    from freq2clean.pipeline import train as train_model
-    from freq2clean.recordings import check_target
 
-    chosen = _chosen(model, command) or Model.gaussian
+    chosen = _chosen(model, command)
     _check_trained(chosen, checkpoint, train=train)
-    training = _training(patch_t, patch_xy, epochs, patches, learning_rate, seed)
-    options = _given(device=device, command=command)
-    if train and checkpoint:
-        check_target(output, inputs=[raw], compression=compression)
-        with progress_bar("training") as progress:
-            train_model(
-                raw,
-                out=checkpoint,
-                model=str(chosen),
-                channel=channel,
-                plane=plane,
-                progress=progress,
-                **training,
-                **options,
-            )
-    else:
-        options |= training
     with progress_bar("denoising") as progress:
         result = run(
             raw,
             out=output,
-            model=str(chosen),
+            model=str(chosen or "gaussian"),
             checkpoint=checkpoint,
+            train=train,
             dtype=dtype,
             compression=compression and str(compression),
             channel=channel,
             plane=plane,
             memory=memory,
             progress=progress,
-            **options,
+            **given(command=command, **training.given(), **predicting.given()),
         )
     print_json(result.as_dict()) if json else show.denoising(result)
 
 
 @app.command()
+@with_groups
 def train(
     raws: Annotated[
         list[str],
@@ -386,17 +360,13 @@ def train(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The model: a file, as in model.pth.")
     ],
-    model: ModelName = Model.deepcad,
+    *,
+    model: ModelName = "deepcad",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the model that stands there.")
     ] = False,
-    patch_t: PatchT = None,
-    patch_xy: PatchXY = None,
-    epochs: Epochs = None,
-    patches: Patches = None,
-    learning_rate: LearningRate = None,
-    seed: TrainingSeed = None,
-    device: Device = None,
+    training: Training,
+    predicting: Predicting,
     channel: Channel = None,
     plane: Plane = None,
     json: Json = False,
@@ -425,20 +395,24 @@ def train(
             channel=channel,
             plane=plane,
             progress=progress,
-            **_training(patch_t, patch_xy, epochs, patches, learning_rate, seed),
-            **_given(device=device),
+            **training.given(),
+            **predicting.given(),
         )
     print_json(result.as_dict()) if json else show.training(result)
 
 
 @app.command()
+@with_groups
 def run(
     raw: Raw,
     output: Output,
+    *,
     model: BestModel = None,
     command: Program = None,
     checkpoint: Checkpoint = None,
-    device: Device = None,
+    train: TrainFirst = False,
+    training: Training,
+    predicting: Predicting,
     method: MethodName = Method.auto,
     window: Window = None,
     register: Register = False,
@@ -464,10 +438,10 @@ def run(
     Example: `freq2clean run raw.tif -o fused.tif`
 
     The model is pretrained, or gaussian where neither ONNX Runtime nor PyTorch is installed. With
-    a network of your own: `--model deepcad --checkpoint model.pth`; with any program:
-    `--command "prog {input} {output}"`. A picture of raw, denoised and fused side by side goes
-    beside the output, as in fused-side-by-side.png. For all options of each step there are
-    `freq2clean denoise` and `freq2clean fuse`.
+    a network of your own: `--model deepcad --checkpoint model.pth`, or `--train` for one that is
+    trained now; with any program: `--command "prog {input} {output}"`. A picture of raw, denoised
+    and fused side by side goes beside the output, as in fused-side-by-side.png. For all options of
+    each step there are `freq2clean denoise` and `freq2clean fuse`.
     """
     from freq2clean.pipeline import run as denoise_and_fuse
     from freq2clean.recordings.formats import locate
@@ -480,14 +454,15 @@ def run(
 
     drawn: list[Path] = []
     chosen = _chosen(model, command)
-    _check_trained(chosen, checkpoint)
+    _check_trained(chosen, checkpoint, train=train)
     with progress_bar("denoising and fusing") as progress:
         result = denoise_and_fuse(
             raw,
             out=output,
             model=chosen and str(chosen),
             checkpoint=checkpoint,
-            model_options=_given(device=device, command=command),
+            train=train,
+            model_options=given(command=command, **training.given(), **predicting.given()),
             method=str(method),
             register=register,
             probe=probe,
@@ -499,7 +474,7 @@ def run(
             memory=memory,
             progress=progress,
             look=draw,
-            **_given(window=window),
+            **given(window=window),
         )
     (picture,) = drawn
     if json:
@@ -585,50 +560,23 @@ def demo(
     print_json(result.as_dict()) if json else show.demo(result)
 
 
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given on the command line."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _training(
-    patch_t: int | None,
-    patch_xy: int | None,
-    epochs: int | None,
-    patches: int | None,
-    learning_rate: float | None,
-    seed: int | None,
-) -> dict[str, Any]:
-    """The options of training that were given, by the names that DeepCAD has for them."""
-    return _given(
-        patch_t=patch_t,
-        patch_y=patch_xy,
-        patch_x=patch_xy,
-        n_epochs=epochs,
-        patches_per_epoch=patches,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
-
-
-def _chosen(model: Model | None, command: str | None) -> Model | None:
+def _chosen(model: str | None, command: str | None) -> str | None:
     """The model, which a command names by itself."""
     if command is None:
         return model
-    if model not in (None, Model.command):
+    if model not in (None, "command"):
         raise InputError(f"--command and --model {model} are both given; leave one of them away")
-    return Model.command
+    return "command"
 
 
-def _check_trained(model: Model | None, checkpoint: Path | None, *, train: bool = False) -> None:
-    if model in _TRAINED and not (checkpoint or train):
+def _check_trained(model: str | None, checkpoint: Path | None, *, train: bool = False) -> None:
+    if model and kind_of(model).trains_long and not (checkpoint or train):
         raise InputError(
             f"{model} needs a trained model: make one with freq2clean train, and give it with "
             "--checkpoint"
         )
-    if train and checkpoint and checkpoint.exists():
-        raise InputError(
-            f"{checkpoint} is there already: leave --train away to use it, or give another name"
-        )
+    if train and model is None:
+        raise InputError("--train: name what is to be trained, as in --model deepcad")
 
 
 def _numbers(text: str | None) -> float | tuple[float, ...] | None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from freq2clean.denoisers import DENOISERS
+
 __all__ = [
-    "Align",
     "AlignTo",
     "BestModel",
     "Channel",
     "Checkpoint",
     "Compress",
-    "Compression",
-    "Device",
     "Dtype",
-    "Epochs",
     "Json",
-    "LearningRate",
     "Memory",
     "Method",
     "MethodName",
@@ -28,24 +29,27 @@ __all__ = [
     "ModelName",
     "OptionalModel",
     "Output",
-    "PatchT",
-    "PatchXY",
-    "Patches",
     "Plane",
+    "Predicting",
     "Program",
     "Raw",
     "Register",
-    "TrainingSeed",
+    "TrainFirst",
+    "Training",
     "Window",
+    "given",
     "option_of",
+    "with_groups",
 ]
 
 Method = StrEnum("Method", ["auto", "subspace", "wiener", "fft", "dct"])
 Align = StrEnum("Align", ["start", "end", "center"])
 Compression = StrEnum("Compression", ["deflate", "zstd"])
-Model = StrEnum(
-    "Model", ["gaussian", "pca", "pretrained", "deepcad", "noise2noise", "noise2void", "command"]
-)
+Schedule = StrEnum("Schedule", ["constant", "cosine"])
+if TYPE_CHECKING:
+    Model = str
+else:
+    Model = StrEnum("Model", list(DENOISERS))
 
 
 def option_of(panel: str, help: str, *names: str) -> Any:
@@ -85,17 +89,12 @@ MethodName = Annotated[
     ),
 ]
 Window = Annotated[int | None, typer.Option(help="Frames per window.")]
-_MODEL_HELP = (
-    "gaussian: widths chosen from the data; pca: local, by patch; pretrained: a network that "
-    "comes with freq2clean (needs the extra onnx or torch); deepcad: the network of DeepCAD-RT, "
-    "which has to be trained (needs the extra torch), and noise2noise the same, trained on pairs; "
-    "noise2void: by CAREamics, to be trained (needs the extra careamics); command: see --command."
-)
+_MODEL_HELP = "; ".join(f"{name}: {entry.about}" for name, entry in DENOISERS.items()) + "."
 _MODEL = typer.Option("--model", help=_MODEL_HELP)
 ModelName = Annotated[Model, _MODEL]
 BestModel = Annotated[Model | None, _MODEL]
 OptionalModel = Annotated[
-    Model | None, typer.Option("--model", help=_MODEL_HELP, show_default=str(Model.gaussian))
+    Model | None, typer.Option("--model", help=_MODEL_HELP, show_default="gaussian")
 ]
 Program = Annotated[
     str | None,
@@ -112,6 +111,9 @@ Checkpoint = Annotated[
         help="A model that `freq2clean train` wrote, or a .pth of the public DeepCAD-RT package.",
     ),
 ]
+TrainFirst = Annotated[
+    bool, typer.Option("--train", help="Train on this recording first; into CHECKPOINT, if given.")
+]
 Register = Annotated[
     bool,
     typer.Option(
@@ -121,17 +123,125 @@ Register = Annotated[
     ),
 ]
 
-_DEEPCAD = "--model deepcad, noise2noise and noise2void"
-Device = Annotated[
-    str | None,
-    option_of(
-        "--model pretrained, deepcad, noise2noise and noise2void",
-        "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ...",
-    ),
-]
-PatchT = Annotated[int | None, option_of(_DEEPCAD, "Frames of a training patch.")]
-PatchXY = Annotated[int | None, option_of(_DEEPCAD, "Rows and columns of it.", "--patch-xy")]
-Epochs = Annotated[int | None, option_of(_DEEPCAD, "Rounds of training.")]
-Patches = Annotated[int | None, option_of(_DEEPCAD, "Patches in each round.")]
-LearningRate = Annotated[float | None, option_of(_DEEPCAD, "Of Adam.")]
-TrainingSeed = Annotated[int | None, option_of(_DEEPCAD, "The same seed trains the same network.")]
+_TRAINING, _PREDICTING = "training", "networks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Options of a training."""
+
+    patch_t: Annotated[int | None, option_of(_TRAINING, "Frames of a training patch.")] = None
+    patch_xy: Annotated[
+        int | None, option_of(_TRAINING, "Rows and columns of it.", "--patch-xy")
+    ] = None
+    patch_overlap: Annotated[
+        float | None,
+        option_of(_TRAINING, "Share of a patch that the next one beside it covers, 0 to 0.95."),
+    ] = None
+    patches: Annotated[int | None, option_of(_TRAINING, "Patches in each epoch.")] = None
+    epochs: Annotated[int | None, option_of(_TRAINING, "Rounds of training.")] = None
+    batch_size: Annotated[int | None, option_of(_TRAINING, "Patches at a time.")] = None
+    learning_rate: Annotated[float | None, option_of(_TRAINING, "Of Adam.")] = None
+    schedule: Annotated[
+        Schedule | None,
+        option_of(_TRAINING, "Of the learning rate; cosine falls to nothing at the last epoch."),
+    ] = None
+    patience: Annotated[
+        int | None,
+        option_of(
+            _TRAINING,
+            "Stop when so many epochs brought nothing on a tenth of the frames, which are held out "
+            "for that.",
+        ),
+    ] = None
+    base_channels: Annotated[
+        int | None, option_of(_TRAINING, "Width of the network: fewer are faster.")
+    ] = None
+    seed: Annotated[int | None, option_of(_TRAINING, "The same seed trains the same network.")] = (
+        None
+    )
+
+    def given(self) -> dict[str, Any]:
+        """What was given, by the names that denoisers have for it."""
+        return given(
+            patch_t=self.patch_t,
+            patch_y=self.patch_xy,
+            patch_x=self.patch_xy,
+            overlap=self.patch_overlap,
+            patches_per_epoch=self.patches,
+            n_epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            schedule=self.schedule and str(self.schedule),
+            patience=self.patience,
+            base_channels=self.base_channels,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicting:
+    """Options of a network that is used."""
+
+    device: Annotated[
+        str | None,
+        option_of(_PREDICTING, "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ..."),
+    ] = None
+    mixed_precision: Annotated[bool | None, option_of(_PREDICTING, "Half precision on a GPU.")] = (
+        None
+    )
+    tile_t: Annotated[
+        int | None,
+        option_of(
+            _PREDICTING,
+            "Frames that go through at a time, a multiple of 8. Fewer take less memory; where that "
+            "runs out, smaller tiles are taken by themselves.",
+        ),
+    ] = None
+    tile_xy: Annotated[int | None, option_of(_PREDICTING, "Rows and columns of a tile.")] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was given, by the names that denoisers have for it."""
+        return given(
+            device=self.device,
+            mixed_precision=self.mixed_precision,
+            tile_t=self.tile_t,
+            tile_yx=self.tile_xy,
+        )
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given on the command line."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that has, in the place of a parameter whose type is a group, the group's options.
+
+    Groups are `Training` and `Predicting`; the command itself gets them filled.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: kind for name, kind in hints.items() if kind in (Training, Predicting)}
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        if name in groups:
+            parameters += _options_of(groups[name])
+        else:
+            parameters.append(parameter.replace(annotation=hints[name]))
+
+    @wraps(command)
+    def call(**values: Any) -> None:
+        for name, kind in groups.items():
+            values[name] = kind(**{option.name: values.pop(option.name) for option in fields(kind)})
+        command(**values)
+
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return call
+
+
+def _options_of(group: type[Training | Predicting]) -> list[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+        for name, hint in hints.items()
+    ]

@@ -68,6 +68,8 @@ class Denoiser(ABC):
         Options that may be given anew when a model is loaded; the others are the model's own.
     least_frames : int
         Fewest frames that it can be fitted to.
+    trains_long : bool
+        Whether the command line fits it only where that is asked for.
     """
 
     name: ClassVar[str]
@@ -75,6 +77,7 @@ class Denoiser(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     prediction_options: ClassVar[tuple[str, ...]] = ()
     least_frames: ClassVar[int] = 1
+    trains_long: ClassVar[bool] = False
 
     def options(self) -> dict[str, Any]:
         """Its options by name, JSON-serialisable."""

@@ -16,6 +16,7 @@ from freq2clean.errors import InputError
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import open_one
 from freq2clean.pipeline.saving import Target, check_file_options, save
+from freq2clean.pipeline.training import check_new_model
 from freq2clean.recordings import check_target, target_dtype
 
 __all__ = ["DenoiseResult", "denoise", "halves"]
@@ -51,6 +52,7 @@ def denoise(
     *,
     model: str | Callable[[NDArray[Any]], Any] = "gaussian",
     checkpoint: str | Path | None = None,
+    train: bool = False,
     out: str | Path | None = None,
     dtype: str = "float32",
     compression: str | None = None,
@@ -75,12 +77,14 @@ callable
         the whole recording as an array and gives the denoised one.
     checkpoint : path, optional
         A model that `train` wrote, or one of the public DeepCAD-RT package. Nothing is fitted.
+    train : bool
+        Fit to this recording and write the model there first, as `train` does.
     out : path, optional
         Where to write; without it, the array is returned.
     dtype, compression, channel, plane, memory, progress
         As in `fuse`.
     **options
-        Of the model; with a checkpoint, those that concern prediction.
+        Of the model; with a checkpoint that is there, those that concern prediction.
 
     Returns
     -------
@@ -97,21 +101,29 @@ callable
 
     check_file_options(out, dtype=dtype, compression=compression)
     memory_bytes = parse_bytes(memory)
-    if checkpoint is None:
-        loaded, denoiser = None, get_denoiser(model, **options)
-    elif isinstance(model, str):
-        loaded = load_model(model, checkpoint, **options)
-        denoiser = loaded.denoiser
-    else:
+    if checkpoint is not None and not isinstance(model, str):
         raise InputError(f"checkpoint = {checkpoint}: a function has none; leave it away")
+    if checkpoint is None or train:
+        loaded, denoiser = None, get_denoiser(model, **options)
+        denoiser.check_installed()
+    else:
+        loaded = load_model(str(model), checkpoint, **options)
+        denoiser = loaded.denoiser
     began = time.perf_counter()
     with ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
         if out is not None:
             check_target(out, inputs=[recording, raw], compression=compression)
             target_dtype(dtype, recording.dtype)
+        if checkpoint is not None and train:
+            check_new_model(Path(checkpoint))
         fit, write = halves(progress) if loaded is None else (None, progress)
-        fitted = loaded or denoiser.fit(recording, progress=fit)
+        if loaded is not None:
+            fitted = loaded
+        elif checkpoint is None:
+            fitted = denoiser.fit(recording, progress=fit)
+        else:
+            fitted = denoiser.train([recording], checkpoint, progress=fit)
         denoised = fitted.predict(recording)
         if out is None:
             return denoised[:]

@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.denoisers import Gaussian, default_model
+from freq2clean.denoisers import default_model, kind_of
 from freq2clean.errors import InputError, OutputError
 from freq2clean.fusion import DEFAULT_METHOD, get_method
 from freq2clean.fusion.scale import Scale
@@ -68,6 +68,7 @@ def run(
     *,
     model: str | Callable[[NDArray[Any]], Any] | None = None,
     checkpoint: str | Path | None = None,
+    train: bool = False,
     model_options: Mapping[str, Any] | None = None,
     method: str = DEFAULT_METHOD,
     register: bool = False,
@@ -88,7 +89,7 @@ def run(
     Parameters
     ----------
     raw : array-like (T, Y, X), path or Recording
-    model, checkpoint, model_options
+    model, checkpoint, train, model_options
         As in `denoise`, which takes the options by name. Without a model it is "pretrained", or
         "gaussian" where neither PyTorch nor ONNX Runtime is installed.
     method, register
@@ -135,7 +136,8 @@ def run(
     check_file_options(out, dtype=dtype, compression=compression)
 
     steps = _Steps(
-        {"model": chosen, "checkpoint": checkpoint, "memory": memory, **(model_options or {})},
+        {"model": chosen, "checkpoint": checkpoint, "train": train, "memory": memory},
+        model_options or {},
         {"method": method, "register": register, "memory": memory, **options},
     )
     with ExitStack() as stack:
@@ -158,7 +160,7 @@ def run(
         if probed and out is not None:
             again = [stack.enter_context(_passing(out, step)) for step in ("denoised", "fused")]
             first, second = halves(probing)
-            steps.denoise(probed, out=again[0], progress=first)
+            steps.trained().denoise(probed, out=again[0], progress=first)
             steps.fuse(probed, again[0], out=again[1], progress=second)
             gain = probed_gain(
                 recording,
@@ -171,7 +173,7 @@ def run(
             look({"raw": recording, "denoised": denoised, "fused": seen})
     if isinstance(fused, np.ndarray):
         return fused
-    if model is None and chosen == Gaussian.name:
+    if model is None and chosen == "gaussian":
         result.notes.append(_NO_RUNTIME)
     return RunResult(result if keep_denoised else replace(result, path=""), fused, gain)
 
@@ -181,10 +183,22 @@ class _Steps:
     """How recordings are denoised, and how they are fused."""
 
     denoising: Mapping[str, Any]
+    model_options: Mapping[str, Any]
     fusing: Mapping[str, Any]
 
     def denoise(self, raw: Recording, **options: Any) -> Any:
-        return denoise(raw, **self.denoising, **options)
+        return denoise(raw, **self.denoising, **self.model_options, **options)
+
+    def trained(self) -> _Steps:
+        """The same with the network that was trained into the checkpoint, if one was."""
+        if not self.denoising["train"] or self.denoising["checkpoint"] is None:
+            return self
+        free = kind_of(self.denoising["model"]).prediction_options
+        return replace(
+            self,
+            denoising={**self.denoising, "train": False},
+            model_options={k: v for k, v in self.model_options.items() if k in free},
+        )
 
     def fuse(self, raw: Recording, denoised: Any, **options: Any) -> Any:
         return fuse(raw, denoised, **self.fusing, **options)

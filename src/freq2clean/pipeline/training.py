@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from freq2clean.denoisers import Denoiser, get_denoiser
+from freq2clean.denoisers import get_denoiser
+from freq2clean.denoisers.contract import Denoiser
 from freq2clean.errors import InputError, OutputError
 from freq2clean.pipeline.opening import open_one
 from freq2clean.recordings import Recording
 
-__all__ = ["TrainResult", "train"]
+__all__ = ["TrainResult", "check_new_model", "train"]
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,24 @@ def train(
         )
 
 
-def _check_out(out: Path, recordings: list[Recording], kind: type[Denoiser]) -> None:
+def check_new_model(out: Path) -> None:
+    """Raise OutputError unless a model can be written there that replaces nothing."""
+    _check_place(out)
+    if out.exists():
+        raise OutputError(
+            f"{out} is there already: leave train away to use it, or give another name"
+        )
+
+
+def _check_place(out: Path) -> None:
     if not out.parent.is_dir():
         raise OutputError(f"{out}: there is no folder {out.parent}; make it first")
     if out.is_dir():
         raise OutputError(f"{out} is a folder: give the name of a file")
+
+
+def _check_out(out: Path, recordings: list[Recording], kind: type[Denoiser]) -> None:
+    _check_place(out)
     if not out.exists():
         return
     if any(path.exists() and out.samefile(path) for r in recordings for path in r.paths):

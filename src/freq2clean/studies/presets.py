@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from freq2clean.denoisers import DENOISERS
+from freq2clean.denoisers import DENOISERS, kind_of
 from freq2clean.errors import InputError
 
 __all__ = ["PRESETS", "Preset", "fusions_of", "get_preset"]
@@ -51,7 +51,7 @@ class Preset:
         """Each patch_t and the options it is trained with."""
         options = {**self.training, "seed": seed}
         if self.model != "deepcad":
-            known = {one.name for one in fields(DENOISERS[self.model])}  # type: ignore[arg-type]
+            known = {one.name for one in fields(kind_of(self.model))}  # type: ignore[arg-type]
             options = {name: value for name, value in options.items() if name in known}
         if not self.patch_t:
             return [(None, options)]
@@ -138,7 +138,7 @@ def get_preset(name: str, *, patch_t: tuple[int, ...] = (), has_recording: bool 
             f"preset {name} needs the denoiser {preset.model}, which this version does not have; "
             f"it has {', '.join(DENOISERS)}"
         )
-    DENOISERS[preset.model].check_installed()
+    kind_of(preset.model).check_installed()
     if preset.shape is None and not has_recording:
         raise InputError(
             f"preset {name} is for the study's recording: give its clean and its noisy file "

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from freq2clean.denoisers import DENOISERS, Denoiser, get_denoiser
+from freq2clean.denoisers import get_denoiser, kind_of
+from freq2clean.denoisers.contract import Denoiser
 from freq2clean.fusion import get_method
 from freq2clean.pipeline import denoise, evaluate, fuse, simulate, train
 from freq2clean.pipeline.denoising import halves
@@ -86,7 +87,7 @@ def trained(
 
     def work(folder: Path, raw: str, *, progress: Progress | None) -> dict[str, Any]:
         out = folder / _MODEL
-        goes_on = DENOISERS[model].train is not Denoiser.train
+        goes_on = kind_of(model).train is not Denoiser.train
         if not goes_on:
             out.unlink(missing_ok=True)
         done = train(

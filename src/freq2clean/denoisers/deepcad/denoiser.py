@@ -98,6 +98,7 @@ class DeepCAD(Denoiser):
         "device", "mixed_precision", "tile_t", "tile_yx", "halo", "tiles_per_batch", "calibrate",
     )  # fmt: skip
     least_frames: ClassVar[int] = 2
+    trains_long: ClassVar[bool] = True
 
     patch_t: int = 150
     patch_y: int = 150

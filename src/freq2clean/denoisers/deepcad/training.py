@@ -132,6 +132,8 @@ def _state_to_go_on_with(options: DeepCAD, path: Path) -> Checkpoint | None:
         raise InputError(f"{path} cannot be resumed: it holds weights only; train without resuming")
     free = {*_FREE_ON_RESUMING, *options.prediction_options}
     asked, given = asdict(options), state.options
+    if (options.patience is None) != (given.get("patience") is None):
+        free.discard("patience")  # what is held out is not trained on
     differing = [k for k in asked if k not in free and asked[k] != given.get(k)]
     if differing:
         was = ", ".join(f"{k} = {given.get(k)}" for k in differing)
