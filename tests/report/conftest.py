@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from freq2clean import create
 from freq2clean.recordings import Metadata
@@ -23,11 +23,39 @@ def pixels() -> Callable[[Path], np.ndarray]:
 
 
 @pytest.fixture
+def frames_of() -> Callable[[Path], tuple[np.ndarray, list[float]]]:
+    """The frames of a movie (n, Y, X, 3), and how long each is shown, in seconds."""
+
+    def read_gif(path: Path) -> tuple[np.ndarray, list[float]]:
+        with Image.open(path) as movie:
+            held = [
+                (np.asarray(image.convert("RGB")), image.info["duration"] / 1000)
+                for image in ImageSequence.Iterator(movie)
+            ]
+        frames, seconds = zip(*held, strict=True)
+        return np.stack(frames), list(seconds)
+
+    def read_video(path: Path) -> tuple[np.ndarray, list[float]]:
+        av = pytest.importorskip("av")
+        with av.open(str(path)) as movie:
+            (stream,) = movie.streams
+            assert stream.codec_context.pix_fmt == "yuv420p"
+            held = list(movie.decode(stream))
+            end = float(stream.duration * stream.time_base if stream.duration else 0)
+        times = [float(frame.pts * frame.time_base) for frame in held]
+        last = end - times[-1] if end else np.mean(np.diff(times))
+        frames = [frame.to_ndarray(format="rgb24", src_colorspace="ITU709") for frame in held]
+        return np.stack(frames), [*np.diff(times), last]
+
+    return lambda path: (read_gif if path.suffix == ".gif" else read_video)(path)
+
+
+@pytest.fixture
 def panels_of() -> Callable[..., list[np.ndarray]]:
     """The images in a picture, magnified as they are: what is no paper, from left to right."""
 
     def cut(rgb: np.ndarray, shape: tuple[int, int], n: int) -> list[np.ndarray]:
-        paper = np.abs(rgb.astype(int) - 17).max(axis=2) <= 8
+        paper = np.abs(rgb.astype(int) - 17).max(axis=2) <= 30
         height, width = shape
         solid = ~paper
         counts = np.cumsum(np.cumsum(np.pad(solid, ((1, 0), (1, 0))), 0), 1)

@@ -42,10 +42,10 @@ def test_contrast_is_the_last_ones_or_each_its_own(tmp_path):
 
 def test_zoom_shows_the_region(tmp_path, pixels, panels_of):
     frames = np.arange(200 * 240, dtype=np.float32).reshape(1, 200, 240)
-    view = View(zoom=((20, 60), (100, 150)), magnify=1, contrast=(-5000, 200 * 240))
+    view = View(zoom=((20, 60), (100, 150)), magnify=1, contrast=(-9000, 200 * 240))
     picture({"x": frames}, tmp_path / "x.png", view)
     (panel,) = panels_of(pixels(tmp_path / "x.png"), (40, 50), 1)
-    expected = 255 * (frames[0, 20:60, 100:150] + 5000) / (200 * 240 + 5000)
+    expected = 255 * (frames[0, 20:60, 100:150] + 9000) / (200 * 240 + 9000)
     assert np.abs(panel[..., 0] - expected).max() < 1.5
 
 

@@ -162,7 +162,7 @@ class Scene:
         sample = frames[:: max(1, len(frames) // _SAMPLED_FRAMES)]
         return self.limits_of(
             {
-                title: (recording[frame] for frame in sample)
+                title: map(recording.__getitem__, sample)
                 for title, recording in self.recordings.items()
             }
         )
