@@ -58,7 +58,7 @@ def test_files(pair, raw_file, tmp_path, out):
 def test_the_denoised_recording_is_kept_and_shown(pair, raw_file, tmp_path):
     seen = {}
 
-    def look(recordings):
+    def look(recordings, result):
         seen.update({name: recording[:] for name, recording in recordings.items()})
 
     out, kept = tmp_path / "fused.npy", tmp_path / "denoised.tif"
@@ -73,7 +73,7 @@ def test_the_denoised_recording_is_kept_and_shown(pair, raw_file, tmp_path):
 
 
 def test_what_fails_at_the_end_leaves_nothing_but_what_was_asked_for(raw_file, tmp_path):
-    def fail(recordings):
+    def fail(recordings, result):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

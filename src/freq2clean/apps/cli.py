@@ -447,7 +447,7 @@ def run(
     from freq2clean.recordings.formats import locate
     from freq2clean.report.picture import side_by_side
 
-    def draw(recordings: Mapping[str, Recording]) -> None:
+    def draw(recordings: Mapping[str, Recording], _: object) -> None:
         file, _ = locate(output)
         picture = file.with_name(f"{file.stem}-side-by-side.png")
         drawn.append(side_by_side(recordings, picture, frame=len(recordings["raw"]) // 2))

@@ -19,7 +19,7 @@ from freq2clean.pipeline.saving import Target, check_file_options, save
 from freq2clean.pipeline.training import check_new_model
 from freq2clean.recordings import check_target, target_dtype
 
-__all__ = ["DenoiseResult", "denoise", "halves"]
+__all__ = ["DenoiseResult", "denoise", "halves", "shares"]
 
 Progress = Callable[[int, int], None]
 
@@ -152,9 +152,24 @@ callable
 
 def halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
     """The same progress for two steps, one after the other."""
+    first, second = shares(progress, 1, 1)
+    return first, second
+
+
+def shares(progress: Progress | None, *weights: int) -> list[Progress | None]:
+    """The same progress for steps one after the other, by what each weighs.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> quick, slow = shares(lambda done, total: seen.append(done / total), 1, 3)
+    >>> quick(5, 5), slow(1, 2), seen
+    (None, None, [0.25, 0.625])
+    """
     if progress is None:
-        return None, None
-    return (
-        lambda done, total: progress(done, 2 * total),
-        lambda done, total: progress(total + done, 2 * total),
-    )
+        return [None] * len(weights)
+
+    def part(before: int, weight: int) -> Progress:
+        return lambda done, of: progress(before * of + weight * done, sum(weights) * of)
+
+    return [part(sum(weights[:i]), weight) for i, weight in enumerate(weights)]

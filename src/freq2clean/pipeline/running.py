@@ -33,8 +33,6 @@ _NO_RUNTIME = (
     'PyTorch; install with pip install "freq2clean[onnx]"'
 )
 
-Look = Callable[[Mapping[str, Recording]], object]
-
 
 @dataclass(frozen=True)
 class RunResult:
@@ -56,6 +54,9 @@ class RunResult:
     def as_dict(self) -> dict[str, Any]:
         """The same, JSON-serialisable."""
         return asdict(self)
+
+
+Look = Callable[[Mapping[str, Recording], RunResult | None], object]
 
 
 @overload
@@ -109,7 +110,7 @@ def run(
         Called with the work done and the work in all, both steps together.
     look : callable, optional
         Called in the end with the recordings "raw", "denoised" and "fused", before they are
-        closed.
+        closed, and with the result, or None where an array is returned.
     **options
         Of the method, as in `fuse`.
 
@@ -146,36 +147,33 @@ def run(
         _check_targets(out, keep_denoised, inputs=[recording, raw], compression=compression)
         probed = Probed(recording) if probe else None
         progress, probing = halves(progress) if probed else (progress, None)
-        first, second = halves(progress)
-        path = keep_denoised
-        if path is None and out is not None:
-            path = stack.enter_context(_passing(out, "denoised"))
-        result = steps.denoise(recording, out=path, progress=first)
-        denoised = open_one(stack, result if path is None else path)
-        denoised.name = _name(recording, chosen, checkpoint)
+        kept = keep_denoised
+        if kept is None and out is not None:
+            kept = stack.enter_context(_passing(out, "denoised"))
         target = {"out": out, "dtype": dtype, "compression": compression}
-        fused = steps.fuse(recording, denoised, progress=second, **target)
-        seen = open_one(stack, fused if out is None else out)
+        made = steps.both(stack, recording, kept=kept, target=target, progress=progress)
         gain = None
         if probed and out is not None:
-            again = [stack.enter_context(_passing(out, step)) for step in ("denoised", "fused")]
-            first, second = halves(probing)
-            steps.trained().denoise(probed, out=again[0], progress=first)
-            steps.fuse(probed, again[0], out=again[1], progress=second)
-            gain = probed_gain(
-                recording,
-                (denoised, seen),
-                probed,
-                (open_one(stack, again[0]), open_one(stack, again[1])),
-                scale=Scale(**fused.findings["scale"]),
-            )
+            gain = _probe(stack, steps, recording, made, probed, out=out, progress=probing)
+        result = None
+        if isinstance(made.fusing, FuseResult):
+            if model is None and chosen == "gaussian":
+                made.denoising.notes.append(_NO_RUNTIME)
+            denoising = made.denoising if keep_denoised else replace(made.denoising, path="")
+            result = RunResult(denoising, made.fusing, gain)
         if look:
-            look({"raw": recording, "denoised": denoised, "fused": seen})
-    if isinstance(fused, np.ndarray):
-        return fused
-    if model is None and chosen == "gaussian":
-        result.notes.append(_NO_RUNTIME)
-    return RunResult(result if keep_denoised else replace(result, path=""), fused, gain)
+            look({"raw": recording, "denoised": made.denoised, "fused": made.fused}, result)
+    return result or made.fusing
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What both steps made: their results, arrays where nothing is written, and recordings."""
+
+    denoising: Any
+    fusing: Any
+    denoised: Recording
+    fused: Recording
 
 
 @dataclass(frozen=True)
@@ -200,8 +198,55 @@ class _Steps:
             model_options={k: v for k, v in self.model_options.items() if k in free},
         )
 
-    def fuse(self, raw: Recording, denoised: Any, **options: Any) -> Any:
-        return fuse(raw, denoised, **self.fusing, **options)
+    def both(
+        self,
+        stack: ExitStack,
+        raw: Recording,
+        *,
+        kept: str | Path | None,
+        target: Mapping[str, Any],
+        progress: Progress | None,
+    ) -> _Made:
+        """Denoise into ``kept``, and fuse into the target; None keeps an array."""
+        first, second = halves(progress)
+        denoising = self.denoise(raw, out=kept, progress=first)
+        denoised = open_one(stack, denoising if kept is None else kept)
+        denoised.name = self._name(raw)
+        fusing = fuse(raw, denoised, **self.fusing, **target, progress=second)
+        fused = open_one(stack, fusing if target["out"] is None else target["out"])
+        return _Made(denoising, fusing, denoised, fused)
+
+    def _name(self, raw: Recording) -> str:
+        """What the provenance of the fused recording calls the denoised one."""
+        model, checkpoint = self.denoising["model"], self.denoising["checkpoint"]
+        if not isinstance(model, str):
+            model = getattr(model, "__qualname__", "function")
+        how = model if checkpoint is None else f"{model}, {Path(checkpoint).name}"
+        return f"{raw.name} ({how})"
+
+
+def _probe(
+    stack: ExitStack,
+    steps: _Steps,
+    raw: Recording,
+    plain: _Made,
+    probed: Probed,
+    *,
+    out: str | Path,
+    progress: Progress | None,
+) -> Gain:
+    """Do both steps once more with a probe, and see what they gained."""
+    kept, target = (stack.enter_context(_passing(out, step)) for step in ("denoised", "fused"))
+    echoes = steps.trained().both(
+        stack, probed, kept=kept, target={"out": target}, progress=progress
+    )
+    return probed_gain(
+        raw,
+        (plain.denoised, plain.fused),
+        probed,
+        (echoes.denoised, echoes.fused),
+        scale=Scale(**plain.fusing.findings["scale"]),
+    )
 
 
 def _check_targets(
@@ -237,11 +282,3 @@ def _passing(out: str | Path, step: str) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-def _name(raw: Recording, model: str | Callable[..., Any], checkpoint: str | Path | None) -> str:
-    """What the provenance of the fused recording calls the denoised one."""
-    if not isinstance(model, str):
-        model = getattr(model, "__qualname__", "function")
-    how = model if checkpoint is None else f"{model}, {Path(checkpoint).name}"
-    return f"{raw.name} ({how})"
