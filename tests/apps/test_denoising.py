@@ -360,11 +360,16 @@ def test_checkpoints_that_are_none(refused, folder, verb, what):
         "denoise -o o.tif --model pca",
         f"run -o o.tif {DEEPCAD}",
         "train -o m.pth",
+        "fuse -o o.tif nothing.npy",
+        "fuse -o o.tif numbers.npy",
+        "fuse -o o.tif --method fft --register numbers.npy",
     ],
 )
-def test_recordings_without_a_number(refused, folder, words):
-    np.save(folder / "nothing.npy", np.full((12, 16, 16), np.nan, np.float32))
-    refused(f"{words} nothing.npy", "not a single value of the recording is a finite number")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_recordings_without_a_number(refused, folder, words, value):
+    np.save(folder / "nothing.npy", np.full((12, 16, 16), value, np.float32))
+    np.save(folder / "numbers.npy", np.arange(12 * 256).reshape(12, 16, 16))
+    refused(f"{words} nothing.npy", "not a single value of nothing.npy is a finite number")
 
 
 @pytest.mark.parametrize(

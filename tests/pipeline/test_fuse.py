@@ -161,6 +161,19 @@ def test_nan_in_gives_nan_out_at_that_pixel_only(make_pair, tmp_path):
     json.dumps(result.as_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize("nothing", [(0,), (1,), (0, 1)])
+def test_a_recording_without_a_number_is_refused(make_pair, tmp_path, nothing):
+    recordings = [frames.astype(np.float32) for frames in make_pair()[:2]]
+    for i in nothing:
+        recordings[i][:] = np.nan
+    with pytest.raises(InputError, match="is a finite number; give another"):
+        fuse(*recordings, out=tmp_path / "fused.npy")
+    assert not list(tmp_path.iterdir())
+    for i in nothing:
+        recordings[i][-1, 3, 4] = 1
+    assert np.isfinite(fuse(*recordings)).any()
+
+
 def test_another_scale_is_matched_and_said(pair, tmp_path):
     result = fuse(pair.raw, (pair.denoised - 200) / 1000, out=tmp_path / "fused.npy")
     assert any("another scale" in note for note in result.notes)

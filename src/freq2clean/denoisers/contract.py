@@ -279,7 +279,8 @@ def check_numbers(recording: Frames) -> None:
     if recording.dtype.kind == "f" and not any(
         np.isfinite(recording[start:stop]).any() for start, stop in blocks
     ):
-        raise InputError("not a single value of the recording is a finite number; give another")
+        name = getattr(recording, "name", "the recording")
+        raise InputError(f"not a single value of {name} is a finite number; give another")
 
 
 def valid_frames(block: NDArray[Any], /) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from freq2clean.denoisers.contract import check_numbers
 from freq2clean.fusion import DEFAULT_METHOD, Fusion, Method, get_method
 from freq2clean.fusion.method import as_frames
 from freq2clean.fusion.scale import Scale
@@ -128,8 +129,8 @@ def fuse(
     Raises
     ------
     InputError, OutputError
-        Where the recordings do not fit together, an option is not allowed, or the target cannot
-        be written.
+        Where the recordings do not fit together, one of them has no number, an option is not
+        allowed, or the target cannot be written.
 
     Examples
     --------
@@ -145,6 +146,8 @@ def fuse(
     began = time.perf_counter()
     with ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, align=align, channel=channel, plane=plane)
+        for recording in pair:
+            check_numbers(recording)
         chosen = _in_units_of(chosen, pair[0].metadata)
         target = None if out is None else Target(out, dtype, compression)
         if target:
