@@ -19,17 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.denoisers.contract import (
-    Denoiser,
-    Frames,
-    Model,
-    Progress,
-    Read,
-    blocks_of,
-    check,
-    valid_frames,
-)
+from freq2clean.denoisers.contract import Frames, Read, blocks_of, valid_frames
 from freq2clean.denoisers.deepcad.units import filled, measure
+from freq2clean.denoisers.external import External, ExternalModel, not_numbers
 from freq2clean.denoisers.files import load_arrays, save_arrays
 from freq2clean.errors import InputError
 from freq2clean.recordings import Metadata, Recording, cast, create, open_recording
@@ -45,7 +37,7 @@ _STRANGE = "the program wrote values that are no finite numbers where the record
 
 
 @dataclass(frozen=True)
-class Command(Denoiser):
+class Command(External):
     """Run a program of the user's on the recording.
 
     The recording is written to a temporary folder, and what the program writes there is read
@@ -98,12 +90,8 @@ class Command(Denoiser):
                 f"{', '.join(WRITABLE)}"
             )
 
-    def fit(self, recording: Frames, /, *, progress: Progress | None = None) -> CommandModel:
-        """See that the program is there; it runs when the first frame is read."""
-        check(recording)
+    def _model(self) -> CommandModel:
         _program(shlex.split(self.command))
-        if progress is not None:
-            progress(1, 1)
         return CommandModel(self)
 
     @classmethod
@@ -113,8 +101,8 @@ class Command(Denoiser):
 
 
 @dataclass(frozen=True)
-class CommandModel(Model):
-    """A program that has nothing to learn.
+class CommandModel(ExternalModel):
+    """A program.
 
     Parameters
     ----------
@@ -129,9 +117,6 @@ class CommandModel(Model):
 
     def save(self, path: str | Path, /) -> None:
         save_arrays(path, self.denoiser.name, {"options": asdict(self.denoiser)}, {})
-
-    def _check_fits(self, recording: Frames) -> None:
-        """Whether it suits the recording only the program knows."""
 
     def _reader(self, recording: Frames, notes: list[str]) -> Read:
         return _Reader(self.denoiser.command, recording, notes)
@@ -152,11 +137,9 @@ class _Reader:
             if self._output is None:
                 self._output = self._run()
         out = np.array(self._output.read(start, stop), np.float32)
-        strange = ~np.isfinite(out)
-        if self._recording.dtype.kind == "f":
-            missing = ~np.isfinite(np.asarray(self._recording[start:stop]))
-            out[missing] = np.nan
-            strange &= ~missing
+        missing = not_numbers(self._recording, start, stop)
+        strange = ~np.isfinite(out) & ~missing
+        out[missing] = np.nan
         if strange.any() and _STRANGE not in self._notes:
             self._notes.append(_STRANGE)
         return out

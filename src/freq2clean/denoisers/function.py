@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.denoisers.contract import Denoiser, Frames, Model, Progress, Read, check
+from freq2clean.denoisers.contract import Frames, Read
+from freq2clean.denoisers.external import External, ExternalModel, not_numbers
 from freq2clean.errors import InputError, OutputError
 
 __all__ = ["Function", "FunctionModel"]
 
 
 @dataclass(frozen=True)
-class Function(Denoiser):
+class Function(External):
     """Call a function with the whole recording.
 
     Parameters
@@ -44,11 +45,7 @@ class Function(Denoiser):
         """What the function is called."""
         return {"function": getattr(self.function, "__qualname__", repr(self.function))}
 
-    def fit(self, recording: Frames, /, *, progress: Progress | None = None) -> FunctionModel:
-        """Nothing is learned: the function is called when the first frame is read."""
-        check(recording)
-        if progress is not None:
-            progress(1, 1)
+    def _model(self) -> FunctionModel:
         return FunctionModel(self)
 
     @classmethod
@@ -57,8 +54,8 @@ class Function(Denoiser):
 
 
 @dataclass(frozen=True)
-class FunctionModel(Model):
-    """A function that has nothing to learn.
+class FunctionModel(ExternalModel):
+    """A function.
 
     Parameters
     ----------
@@ -67,15 +64,8 @@ class FunctionModel(Model):
 
     denoiser: Function
 
-    @property
-    def findings(self) -> Mapping[str, Any]:
-        return {}
-
     def save(self, path: str | Path, /) -> None:
         raise OutputError(f"{path}: a function cannot be saved as a model; keep its source")
-
-    def _check_fits(self, recording: Frames) -> None:
-        """Whether it suits the recording only the function knows."""
 
     def _reader(self, recording: Frames, notes: list[str]) -> Read:
         return _Reader(self.denoiser.function, recording)
@@ -101,6 +91,5 @@ class _Reader:
                 f"shape {raw.shape}; it has to give real numbers of the same shape"
             )
         denoised = result.astype(np.float32)
-        if raw.dtype.kind == "f":
-            denoised[~np.isfinite(raw)] = np.nan
+        denoised[not_numbers(raw, 0, len(raw))] = np.nan
         return denoised
