@@ -54,4 +54,5 @@ def not_numbers(recording: Frames, start: int, stop: int) -> NDArray[np.bool_]:
     """Where these frames hold no numbers, so that the denoised ones are to hold none either."""
     if recording.dtype.kind != "f":
         return np.zeros((stop - start, *recording.shape[1:]), np.bool_)
-    return np.logical_not(np.isfinite(recording[start:stop]))
+    found: NDArray[np.bool_] = ~np.isfinite(recording[start:stop])
+    return found
