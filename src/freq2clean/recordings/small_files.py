@@ -1,8 +1,10 @@
-"""Replace a small file at once; arrays, and what is to be known of them, in one. No pickles."""
+"""Whole files and folders or none; arrays, and what is to be known of them, in one file."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError, OutputError
 from freq2clean.recordings.provenance import to_json
 
-__all__ = ["load_npz", "save_npz", "whole_file"]
+__all__ = ["check_free", "load_npz", "save_npz", "whole_file", "whole_folder"]
 
 
 @contextmanager
@@ -30,6 +32,45 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path} could not be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_free(path: Path) -> None:
+    """Refuse a folder that cannot be made or has something in it, before any work is done.
+
+    Raises
+    ------
+    OutputError
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is no folder: give the name of a folder")
+    if path.exists() and any(path.iterdir()):
+        raise OutputError(f"{path} is not empty: choose another folder, or empty it")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write into its folder: {error.strerror}") from error
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which then becomes ``path``: all of it or nothing."""
+    check_free(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            path.rmdir()
+        temporary.rename(path)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} could not be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def save_npz(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
@@ -14,11 +14,9 @@ from scipy import sparse
 from freq2clean.errors import InputError
 from freq2clean.recordings.contract import Recording
 from freq2clean.recordings.small_files import load_npz, save_npz
+from freq2clean.rois.reading import Progress
 
-__all__ = ["Labels", "Progress", "RoiFinder", "Rois"]
-
-Progress = Callable[[int, int], None]
-"""Called with the work done and the work in all, in the same unit."""
+__all__ = ["Labels", "RoiFinder", "Rois"]
 
 Labels = NDArray[np.uint32]
 """An image or images whose pixels say to which ROI they belong, from 1; 0 for none."""
