@@ -15,7 +15,7 @@ from PIL import Image
 
 from freq2clean import evaluate, fuse
 from freq2clean.apps.study import Preset
-from freq2clean.studies import COLUMNS, PRESETS, columns_of
+from freq2clean.studies import COLUMNS, PRESETS, SUMMARY, columns_of
 
 TINY = ("study", "patch-t", "--preset", "tiny", "-o", "study", "--json")
 SCORES = ("patch_t", "method", "psnr_db", "psnr_active_db", "ssim3d")
@@ -52,7 +52,7 @@ def test_the_names_are_those_of_the_presets():
 def test_a_row_for_every_training_and_method(done):
     folder, said = done
     found = [(row["patch_t"], row["method"]) for row in said["rows"]]
-    methods = ("denoised", "fft", "dct", "wiener", "subspace")
+    methods = ("denoised", "fft", "dct", "wiener", "subspace", "auto")
     assert found == [(length, method) for length in (8, 16) for method in methods]
     with (folder / "patch-t.csv").open(newline="") as file:
         assert tuple(next(csv.reader(file))) == COLUMNS
@@ -71,6 +71,7 @@ def test_scores_are_those_of_fuse_and_evaluate(done):
         "denoised": None,
         "wiener": {},
         "fft": {"matching": "histogram"},
+        "auto": {"method": "auto"},
         "subspace": {"method": "subspace"},
     }
     for denoised in folder.glob("steps/denoise-*/denoised.tif"):
@@ -115,9 +116,31 @@ def test_another_length_trains_that_one_only(done, freq2clean_here):
     assert {name: after[name] for name in before} == before
     new = sorted({name.split("/")[1].split("-")[0] for name in after if name not in before})
     assert new == ["denoise", "score", "train"]
-    assert len(after) - len(before) == 2 + 2 + 5
+    assert len(after) - len(before) == 2 + 2 + 6
     rows = table(folder / "patch-t.csv")
-    assert [row["psnr_db"] for row in rows[:5]] == [str(row["psnr_db"]) for row in said["rows"][:5]]
+    assert [row["psnr_db"] for row in rows[:6]] == [str(row["psnr_db"]) for row in said["rows"][:6]]
+
+
+def test_several_seeds(done, freq2clean_here):
+    folder, said = done
+    words = (*TINY[:-1], "--patch-t", "8,16", "--seeds", "0,3")
+    shown = freq2clean_here(*words, cwd=folder.parent).stdout
+    assert "psnr db lowest" in " ".join(shown.split())
+    assert "of 2 seeds)" in shown
+    again = json.loads(freq2clean_here(*words, "--json", cwd=folder.parent).stdout)
+    assert [row for row in again["rows"] if row["seed"] == 0] == said["rows"]
+    summary = table(folder / "patch-t-summary.csv")
+    assert tuple(summary[0]) == SUMMARY
+    assert [row["n_seeds"] for row in summary] == ["2"] * 12
+    for row, texts in zip(again["summary"], summary, strict=True):
+        of = [
+            one["psnr_db"]
+            for one in again["rows"]
+            if (one["patch_t"], one["method"]) == (row["patch_t"], row["method"])
+        ]
+        assert float(texts["psnr_db"]) == row["psnr_db"] == pytest.approx(sum(of) / 2)
+        assert [row["psnr_db_lowest"], row["psnr_db_highest"]] == sorted(of)
+    assert {verdict["n_seeds"] for verdict in again["verdicts"]} == {2}
 
 
 def test_killed_in_a_training_it_goes_on(done, command, tmp_path):
@@ -132,7 +155,7 @@ def test_killed_in_a_training_it_goes_on(done, command, tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "study" / "patch-t.csv").exists()
     finished = subprocess.run(words, cwd=tmp_path, capture_output=True, check=True, timeout=120)
-    assert scores(json.loads(finished.stdout)["rows"]) == scores(said["rows"][:5])
+    assert scores(json.loads(finished.stdout)["rows"]) == scores(said["rows"][:6])
 
 
 def test_recordings_of_the_user_instead_of_simulated_ones(done, freq2clean_here, tmp_path):
@@ -168,6 +191,8 @@ REFUSED = {
     "study patch-t --preset tiny --recording absent.tif --noisy raw.tif": "absent.tif",
     "study patch-t --preset tiny --patch-t 8,x": "give whole numbers with commas between",
     "study patch-t --preset tiny --patch-t 0": "from 1 up",
+    "study patch-t --preset tiny --seeds 1,x": "give whole numbers with commas between",
+    "study patch-t --preset tiny --seeds 1,-2": "give one or more numbers from 0 up",
     "study window --windows 1.5": "give whole numbers with commas between",
     "study window --windows 0": "window = 0",
     "study alpha --alphas 0.5,1.5": "alpha = 1.5",

@@ -13,13 +13,15 @@ def pixels(path):
         return np.asarray(image.convert("RGB"))
 
 
-def trainings(patch_t=(8, 16, 32), fft=2.0):
+def trainings(patch_t=(8, 16, 32), fft=2.0, seeds=(0,)):
     scores = {"denoised": 0.0, "fft": fft, "wiener": 5.0}
     return [
         {
-            "denoiser": "deepcad", "patch_t": length, "method": method,
-            "psnr_db": 20 + i + gain, "ssim3d": 0.5 + 0.01 * gain, "training_seconds": 60.0 + i,
+            "denoiser": "deepcad", "patch_t": length, "method": method, "psnr_active_db": 10.0,
+            "psnr_db": 20 + i + gain + seed, "ssim3d": 0.5 + 0.01 * gain,
+            "training_seconds": 60.0 + i, "seed": seed,
         }
+        for seed in seeds
         for i, length in enumerate(patch_t)
         for method, gain in scores.items()
     ]  # fmt: skip
@@ -75,8 +77,23 @@ def test_bars_end_at_the_scores(tmp_path, monkeypatch):
     assert ends["fft"] == pytest.approx([19, 20, 21])
     assert ends["wiener"] == pytest.approx([25, 26, 27])
     assert ends["denoised"] == pytest.approx([20, 21, 22])
+    assert not axes.collections
     hatched = {c.get_label() for c in axes.containers if c[0].get_hatch()}
     assert hatched == {"fft"}
+
+
+def test_with_several_seeds_bars_end_at_means_and_lines_reach_over_the_range(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "freq2clean.report.study.save_figure", lambda figure, path: drawn.append(figure)
+    )
+    draw_gains(trainings(seeds=(0, 3)), tmp_path / "figure.png")
+    axes = drawn[0].axes[0]
+    ends = {c.get_label(): [bar.get_y() + bar.get_height() for bar in c] for c in axes.containers}
+    assert ends["fft"] == pytest.approx([23.5, 24.5, 25.5])
+    fft, wiener = ([path[:, 1].tolist() for path in c.get_segments()] for c in axes.collections)
+    assert fft == [[22, 25], [23, 26], [24, 27]]
+    assert wiener == [[25, 28], [26, 29], [27, 30]]
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):

@@ -9,10 +9,11 @@ import pytest
 from freq2clean import simulate
 from freq2clean.denoisers import DENOISERS
 from freq2clean.errors import InputError
-from freq2clean.studies import PRESETS, study_patch_t, verdicts
+from freq2clean.studies import PRESETS, SUMMARY, study_patch_t, summarised, verdicts
 from freq2clean.studies.steps import SCORES
 
 SHAPE = 48, 20, 20
+METHODS = ["denoised", "fft", "dct", "wiener", "subspace", "auto"]
 SCORING = ("psnr_db", "psnr_active_db", "ssim3d", "patch_t", "method")
 
 
@@ -57,23 +58,26 @@ def test_a_stopped_training_goes_on_after_its_last_epoch(tmp_path):
 def test_a_denoiser_without_patch_t_is_trained_once(tmp_path, monkeypatch):
     monkeypatch.setitem(DENOISERS, "noise2void", DENOISERS["gaussian"])
     monkeypatch.setitem(PRESETS, "noise2void", replace(PRESETS["noise2void"], shape=(60, 24, 24)))
-    rows = study_patch_t(tmp_path, preset="noise2void", seed=3)
-    assert [row["method"] for row in rows] == ["denoised", "fft", "dct", "wiener", "subspace"]
+    rows = study_patch_t(tmp_path, preset="noise2void", seeds=[3])
+    assert [row["method"] for row in rows] == METHODS
     assert {(row["denoiser"], row["patch_t"], row["seed"]) for row in rows} == {
         ("noise2void", None, 3)
     }
     assert verdicts(rows) == []
     (model,) = tmp_path.rglob("model.pth")
     (model.parent / "stage.json").unlink()
-    again = study_patch_t(tmp_path, preset="noise2void", seed=3)
+    again = study_patch_t(tmp_path, preset="noise2void", seeds=[3])
     assert scores(again) == scores(rows)
     with pytest.raises(InputError, match="has none"):
         study_patch_t(tmp_path, preset="noise2void", patch_t=[8])
 
 
-def row(patch_t, method, psnr_db, ssim3d, seconds):
+def row(patch_t, method, psnr_db, ssim3d, seconds, seed=0):
     values = dict.fromkeys(SCORES, 0.0) | {"psnr_db": psnr_db, "ssim3d": ssim3d}
-    return {"patch_t": patch_t, "method": method, "training_seconds": seconds, **values}
+    return {
+        "denoiser": "deepcad", "patch_t": patch_t, "seed": seed, "method": method,
+        "training_seconds": seconds, **values,
+    }  # fmt: skip
 
 
 def test_the_second_shortest_fused_is_set_beside_the_longest_denoised():
@@ -91,6 +95,40 @@ def test_the_second_shortest_fused_is_set_beside_the_longest_denoised():
     rows[3]["ssim3d"] = 0.6
     assert not verdicts(rows)[1].holds
     assert verdicts(rows[:2]) == []
+
+
+def test_several_seeds_are_means_and_ranges():
+    rows = [
+        row(length, method, 20.0 + seed + gain, 0.5 + gain / 100, 60.0 * length, seed)
+        for seed in (0, 1, 3)
+        for length in (15, 30)
+        for method, gain in {"denoised": 0.0, "fft": 2.0 - seed}.items()
+    ]
+    denoised, fft = (one for one in summarised(rows) if one["patch_t"] == 15)
+    assert tuple(fft) == SUMMARY
+    assert (denoised["n_seeds"], denoised["method"], fft["method"]) == (3, "denoised", "fft")
+    assert denoised["psnr_db"] == pytest.approx(20 + 4 / 3)
+    assert (denoised["psnr_db_lowest"], denoised["psnr_db_highest"]) == (20, 23)
+    assert (fft["psnr_db_lowest"], fft["psnr_db_highest"]) == (22, 22)
+    assert fft["ssim3d"] == pytest.approx(0.5 + 2 / 300)
+    assert fft["training_seconds"] == 900
+    _, fft = verdicts(rows)
+    assert fft.psnr_gain_db == pytest.approx(2 - 4 / 3)
+    assert fft.psnr_gain_range_db == (-1, 2)
+    assert fft.ssim3d_gain_range == pytest.approx((-0.01, 0.02))
+    assert (fft.n_seeds, fft.n_held, fft.holds, fft.times_faster) == (3, 2, False, 2)
+
+
+def test_each_seed_is_a_recording_and_a_training_of_its_own(tmp_path):
+    both = study_patch_t(tmp_path / "both", preset="tiny", patch_t=[8], seeds=[3, 5, 3])
+    assert [row["seed"] for row in both] == [3] * len(METHODS) + [5] * len(METHODS)
+    alone = study_patch_t(tmp_path / "alone", preset="tiny", patch_t=[8], seeds=[5])
+    assert scores(alone) == scores(both[len(METHODS) :])
+    assert scores(both[: len(METHODS)]) != scores(alone)
+    for seeds in ([], [0, -1]):
+        with pytest.raises(InputError, match="give one or more numbers from 0 up"):
+            study_patch_t(tmp_path / "none", preset="tiny", seeds=seeds)
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("name", sorted(set(PRESETS) - {"tiny"}))

@@ -172,6 +172,7 @@ def verdicts(found: Sequence[Verdict]) -> None:
             f"denoised only, trained {verdict.times_faster:.1f} times as fast: "
             f"{verdict.psnr_gain_db:+.2f} dB, {verdict.ssim3d_gain:+.3f} SSIM3D: "
             + ("better" if verdict.holds else "not better by both")
+            + (f" ({verdict.n_held} of {verdict.n_seeds} seeds)" if verdict.n_seeds > 1 else "")
         )
 
 

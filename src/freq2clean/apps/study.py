@@ -27,6 +27,12 @@ _Number = TypeVar("_Number", int, float)
 
 Preset = StrEnum("Preset", ["tiny", "small", "middle", "paper", "noise2noise", "noise2void"])
 
+_SHOWN_OF_ONE = "patch_t", "method", "psnr_db", "ssim3d", "training_seconds"
+_SHOWN = (
+    "patch_t", "method", "psnr_db", "psnr_db_lowest", "psnr_db_highest",
+    "ssim3d", "ssim3d_lowest", "ssim3d_highest",
+)  # fmt: skip
+
 Folder = Annotated[Path, typer.Option("--output", "-o", help="The folder, made if need be.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the simulation and of trainings.")]
 Clean = Annotated[
@@ -54,7 +60,15 @@ def patch_t(
     lengths: Annotated[
         str | None, typer.Option("--patch-t", help="Instead of the preset's: 15,30,75 or so.")
     ] = None,
-    seed: Seed = 0,
+    seeds: Annotated[
+        str,
+        typer.Option(
+            "--seeds",
+            "--seed",
+            help="Of the simulation and of trainings; with 0,1,2 all is done three times, and "
+            "tables and figures give means and ranges.",
+        ),
+    ] = "0",
     device: Annotated[
         str | None, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")
     ] = None,
@@ -70,7 +84,14 @@ def patch_t(
     """
     from freq2clean.report.figures import check_installed
     from freq2clean.report.study import draw_gains, draw_training_time
-    from freq2clean.studies import COLUMNS, study_patch_t, verdicts, write_table
+    from freq2clean.studies import (
+        COLUMNS,
+        SUMMARY,
+        study_patch_t,
+        summarised,
+        verdicts,
+        write_table,
+    )
 
     check_installed()
     if (recording is None) != (noisy is None):
@@ -82,21 +103,24 @@ def patch_t(
             patch_t=_numbers(lengths, "--patch-t", int),
             truth=recording,
             raw=noisy,
-            seed=seed,
+            seeds=_numbers(seeds, "--seeds", int),
             device=device,
             progress=progress,
         )
-    found = verdicts(rows)
+    found, summary = verdicts(rows), summarised(rows)
     files = {
         "table": write_table(output / "patch-t.csv", COLUMNS, rows),
+        "summary": write_table(output / "patch-t-summary.csv", SUMMARY, summary),
         "figure": draw_gains(rows, output / "patch-t.png"),
         "time": draw_training_time(rows, output / "training-time.png"),
     }
     if json:
         claims = [verdict.as_dict() for verdict in found]
-        print_json({"rows": rows, "verdicts": claims, "files": _texts(files)})
+        print_json(
+            {"rows": rows, "summary": summary, "verdicts": claims, "files": _texts(files)}
+        )
     else:
-        show.table(rows, ("patch_t", "method", "psnr_db", "ssim3d", "training_seconds"))
+        show.table(summary, _SHOWN_OF_ONE if summary[0]["n_seeds"] == 1 else _SHOWN)
         show.verdicts(found)
         show.files(files)
 
@@ -120,8 +144,8 @@ def window(
 
     Example: `freq2clean study window -o study`
 
-    The study's fusion for every window length, with wiener and subspace as lines across. Without
-    recordings of yours, two are simulated, and a denoiser is imitated.
+    The study's fusion for every window length, with wiener, subspace and auto as lines across.
+    Without recordings of yours, two are simulated, and a denoiser is imitated.
     """
     values = _numbers(windows, "--windows", int)
     _parameter(
@@ -149,7 +173,7 @@ def alpha(
 
     Example: `freq2clean study alpha -o study`
 
-    The study's fusion for every alpha, with wiener and subspace as lines across. Without
+    The study's fusion for every alpha, with wiener, subspace and auto as lines across. Without
     recordings of yours, two are simulated, and a denoiser is imitated.
     """
     _parameter(

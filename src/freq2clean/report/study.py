@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freq2clean.report.figures import COLOURS, new_figure, save_figure
+from freq2clean.studies.training_length import summarised
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ Row = Mapping[str, Any]
 
 _DENOISED = "denoised"
 _LABELS = {"psnr_db": "PSNR, dB", "ssim3d": "SSIM3D"}
+_ENDS = "lowest", "highest"
 _BARS_WIDTH = 0.8
 _ROOM = 0.12
 _CURVES = "tab:blue", "tab:orange"
@@ -25,7 +27,8 @@ _CURVES = "tab:blue", "tab:orange"
 def draw_gains(rows: Sequence[Row], path: Path) -> Path:
     """The study's figure: for each training, what it reaches alone, and on top what fusion adds.
 
-    Where fusion loses, its bar hangs from the score without it, hatched.
+    Where fusion loses, its bar hangs from the score without it, hatched. With several seeds, bars
+    are means, and lines reach from the lowest score to the highest.
 
     Parameters
     ----------
@@ -39,6 +42,7 @@ def draw_gains(rows: Sequence[Row], path: Path) -> Path:
     MissingExtraError, OutputError
         Without matplotlib; if it cannot be written.
     """
+    rows = summarised(rows)
     figure = new_figure(12, 5)
     both = figure.subplots(1, 2)
     for axes, metric in zip(both, _LABELS, strict=True):
@@ -48,7 +52,7 @@ def draw_gains(rows: Sequence[Row], path: Path) -> Path:
 
 
 def draw_training_time(rows: Sequence[Row], path: Path) -> Path:
-    """Scores, and the gain of fusion, against the time that training took.
+    """Scores, and the gain of fusion, against the time that training took; means over seeds.
 
     Parameters
     ----------
@@ -62,6 +66,7 @@ def draw_training_time(rows: Sequence[Row], path: Path) -> Path:
     MissingExtraError, OutputError
         Without matplotlib; if it cannot be written.
     """
+    rows = summarised(rows)
     figure = new_figure(12, 9)
     grid = figure.subplots(2, 2, sharex=True)
     for (left, right), metric in zip(grid, _LABELS, strict=True):
@@ -142,7 +147,11 @@ def _stack(axes: Axes, rows: Sequence[Row], metric: str) -> None:
         )
         for bar, score, before in zip(bars, fused, plain, strict=True):
             bar.set_hatch("///" if score < before else "")
-    top = max(_score(row, metric) for row in rows)
+        if rows[0]["n_seeds"] > 1:
+            lows, highs = (_scores(rows, method, f"{metric}_{end}") for end in _ENDS)
+            axes.vlines(places, lows, highs, color="black", linewidth=1.2)
+            lowest = min(lowest, *lows)
+    top = max(_score(row, f"{metric}_highest") for row in rows)
     axes.set_ylim(max(0, lowest - (top - lowest) * 0.5), top + (top - lowest) * _ROOM)
     if len(plain) > 1:
         axes.axhline(plain[-1], color="black", linestyle=":", label="denoised, longest patch_t")

@@ -18,6 +18,7 @@ _FFT = {"method": "fft", "alpha": 0.85, "matching": "histogram", "window": 3000}
 _OURS: dict[str, dict[str, Any]] = {
     "wiener": {"method": "wiener"},
     "subspace": {"method": "subspace"},
+    "auto": {"method": "auto"},
 }
 _STUDY_HZ, _STUDY_UM, _STUDY_SIDE, _STUDY_WINDOW = 30.0, 1.02, 490, 3000
 _PER_UM, _PER_FRAME = 1 / (2 * _STUDY_SIDE * _STUDY_UM), _STUDY_HZ / (2 * _STUDY_WINDOW)
