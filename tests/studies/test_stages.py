@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from freq2clean.errors import InputError, OutputError
-from freq2clean.studies.stages import Given, Stage, run_all
+from freq2clean.studies.stages import Given, GivenFile, Stage, run_all
 
 
 class Line:
@@ -113,3 +113,27 @@ def test_a_recording_that_changes_is_another(tmp_path):
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         Given(tmp_path / "raw.npy")
+
+
+def test_where_a_stage_may_fail_the_others_go_on(tmp_path):
+    def fail(folder, *, progress):
+        raise InputError("no")
+
+    bad, good = Stage(tmp_path, "bad", {}, [], fail), Line(tmp_path).stages[1]
+    failed = run_all({bad: 1.0, good: 1.0}, may_fail=True)
+    assert {stage: str(error) for stage, error in failed.items()} == {bad: "no"}
+    assert good.is_done
+    with pytest.raises(InputError, match="no"):
+        run_all({bad: 1.0})
+
+
+def test_a_small_file_counts_by_what_is_in_it(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"same")
+    other.write_bytes(b"same")
+    assert GivenFile(one).digest == GivenFile(other).digest
+    before = GivenFile(one).digest
+    one.write_bytes(b"not")
+    assert GivenFile(one).digest != before
+    with pytest.raises(InputError, match="absent cannot be read"):
+        GivenFile(tmp_path / "absent")

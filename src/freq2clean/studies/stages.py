@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from freq2clean.errors import InputError, OutputError
+from freq2clean.errors import Freq2CleanError, InputError, OutputError
 from freq2clean.pipeline.saving import whole_file
 from freq2clean.recordings import fingerprint, open_recording
 
-__all__ = ["File", "Given", "Input", "Progress", "Stage", "Work", "run_all"]
+__all__ = ["File", "Given", "GivenFile", "Input", "Progress", "Stage", "Work", "run_all"]
 
 Progress = Callable[[int, int], None]
 
@@ -52,6 +52,27 @@ class Given:
         return self._source
 
 
+class GivenFile:
+    """A small file that the user brought, such as a label image; known by what is in it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+
+    def __init__(self, source: str | Path) -> None:
+        self._source = str(source)
+        try:
+            self.digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(f"{source} cannot be read ({error.strerror}); give a file") from error
+
+    def path(self) -> str:
+        """Where it is."""
+        return self._source
+
+
 class Stage:
     """One step: what it is made from says where it lies, so what is there is not made again.
 
@@ -62,7 +83,7 @@ class Stage:
     name : str
     parameters : mapping
         All that decides the outcome beside the inputs; JSON-serialisable.
-    inputs : sequence of Given or File
+    inputs : sequence of Given, GivenFile or File
         What it needs is made when it is needed.
     work : callable
         See `Work`. A stage that was interrupted finds what it left in its folder.
@@ -161,11 +182,20 @@ class File:
             self.stage._do()
         return str(path)
 
+    def remove(self) -> None:
+        """Free its room; it is made again if it is needed again."""
+        (self.stage.folder / self._name).unlink(missing_ok=True)
 
-Input = Given | File
+
+Input = Given | GivenFile | File
 
 
-def run_all(stages: Mapping[Stage, float], progress: Progress | None = None) -> None:
+def run_all(
+    stages: Mapping[Stage, float],
+    progress: Progress | None = None,
+    *,
+    may_fail: bool = False,
+) -> dict[Stage, Freq2CleanError]:
     """Do stages one after the other.
 
     Parameters
@@ -174,7 +204,15 @@ def run_all(stages: Mapping[Stage, float], progress: Progress | None = None) -> 
         How much work each is, in any unit, for the progress.
     progress : callable, optional
         Called with the work done and the work in all.
+    may_fail : bool
+        Whether to go on where one fails.
+
+    Returns
+    -------
+    dict
+        The stages that failed, and why. They are tried again by the next run.
     """
+    failed: dict[Stage, Freq2CleanError] = {}
     total = sum(stages.values())
     before = 0.0
     for stage, cost in stages.items():
@@ -184,9 +222,15 @@ def run_all(stages: Mapping[Stage, float], progress: Progress | None = None) -> 
                 share = (before + cost * done / max(of, 1)) / total
                 progress(round(_UNITS * share), _UNITS)
 
-        stage.result(progress=report)
+        try:
+            stage.result(progress=report)
+        except Freq2CleanError as error:
+            if not may_fail:
+                raise
+            failed[stage] = error
         before += cost
         report(0, 1, before)
+    return failed
 
 
 def _digest(value: Any) -> str:
