@@ -7,15 +7,18 @@ import json
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from freq2clean import evaluate, fuse
-from freq2clean.apps.study import Preset
-from freq2clean.studies import COLUMNS, PRESETS, SUMMARY, columns_of
+from freq2clean import evaluate, fuse, simulate
+from freq2clean.apps.study import Preset, RoiPreset
+from freq2clean.rois import Rois
+from freq2clean.studies import COLUMNS, PRESETS, ROI_PRESETS, SUMMARY, columns_of
 
 TINY = ("study", "patch-t", "--preset", "tiny", "-o", "study", "--json")
 SCORES = ("patch_t", "method", "psnr_db", "psnr_active_db", "ssim3d")
@@ -197,6 +200,7 @@ REFUSED = {
     "study window --windows 0": "window = 0",
     "study alpha --alphas 0.5,1.5": "alpha = 1.5",
     "study alpha --noisy raw.tif": "give all three, or none",
+    "study rois --tools caiman": "choose from cellpose,suite2p",
 }
 
 
@@ -209,10 +213,43 @@ def test_refused_with_one_message(freq2clean_here, tmp_path, words):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["patch-t", "window", "alpha"])
+@pytest.mark.parametrize("name", ["patch-t", "window", "alpha", "rois"])
 def test_without_matplotlib_nothing_is_begun(freq2clean_here, tmp_path, monkeypatch, name):
     monkeypatch.setattr("freq2clean.report.figures.find_spec", lambda name: None)
     done = freq2clean_here("study", name, cwd=tmp_path)
     assert done.returncode == 2
     assert 'pip install "freq2clean[figures]"' in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_names_are_those_of_the_roi_presets():
+    assert set(map(str, RoiPreset)) == set(ROI_PRESETS)
+
+
+def test_rois_of_a_labelled_recording(freq2clean_here, tmp_path, monkeypatch):
+    simulated = simulate((60, 48, 48), seed=3, out=tmp_path)
+    monkeypatch.setattr("freq2clean.studies.finders_of", lambda *a, **k: [Drawn()])
+    words = ("study", "rois", "--noisy", "raw.tif", "--labels", "labels.tif", "-o", "out")
+    options = ("--denoised", "truth.tif", "--denoised", "raw.tif")
+    done = freq2clean_here(*words, *options, "--json", cwd=tmp_path)
+    said = json.loads(done.stdout)
+    assert {row["denoiser"] for row in said["rows"]} == {None, "truth", "raw"}
+    assert len(table(tmp_path / "out" / "rois.csv")) == len(said["rows"])
+    assert {row["f1"] for row in said["rows"]} == {1.0}
+    assert {row["rois"] for row in said["rows"]} == {len(np.unique(simulated.labels)) - 1}
+    for name in ("counts", "f1", "masks-truth", "masks-raw"):
+        with Image.open(tmp_path / said["files"][name]) as image:
+            assert len(np.unique(np.asarray(image.convert("L")))) > 20
+    shown = freq2clean_here(*words, *options, cwd=tmp_path).stdout
+    assert "against true ROIs" in shown
+    assert "suite2p, cells" in shown
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Knows where the cells are."""
+
+    name: ClassVar[str] = "suite2p"
+
+    def find(self, recording, /, *, progress=None):
+        return Rois.from_label_image(simulate((60, 48, 48), seed=3).labels)

@@ -11,7 +11,7 @@ import typer
 
 from freq2clean.apps import show
 from freq2clean.apps.options import Json
-from freq2clean.apps.terminal import print_json, progress_bar
+from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.errors import InputError
 
 __all__ = ["study"]
@@ -26,6 +26,7 @@ study = typer.Typer(
 _Number = TypeVar("_Number", int, float)
 
 Preset = StrEnum("Preset", ["tiny", "small", "middle", "paper", "noise2noise", "noise2void"])
+RoiPreset = StrEnum("RoiPreset", ["tiny", "small", "paper"])
 
 _SHOWN_OF_ONE = "patch_t", "method", "psnr_db", "ssim3d", "training_seconds"
 _SHOWN = (
@@ -116,9 +117,7 @@ def patch_t(
     }
     if json:
         claims = [verdict.as_dict() for verdict in found]
-        print_json(
-            {"rows": rows, "summary": summary, "verdicts": claims, "files": _texts(files)}
-        )
+        print_json({"rows": rows, "summary": summary, "verdicts": claims, "files": _texts(files)})
     else:
         show.table(summary, _SHOWN_OF_ONE if summary[0]["n_seeds"] == 1 else _SHOWN)
         show.verdicts(found)
@@ -182,6 +181,93 @@ def alpha(
     )  # fmt: skip
 
 
+@study.command()
+def rois(
+    preset: Annotated[
+        RoiPreset,
+        typer.Option(
+            help="tiny: a minute, to see that it works; small: half an hour of a CPU; paper: the "
+            "study's size, for a GPU or a night."
+        ),
+    ] = RoiPreset.small,
+    output: Folder = Path("study-rois"),
+    recording: Clean = None,
+    noisy: Noisy = None,
+    denoised: Annotated[
+        list[str] | None,
+        typer.Option(help="The same recording, denoised; give it once for each denoiser."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="True ROIs of your recording, as a label image.")
+    ] = None,
+    denoisers: Annotated[
+        str | None,
+        typer.Option(help="Instead of the preset's: imitated,pretrained,pca,gaussian or fewer."),
+    ] = None,
+    tools: Annotated[str, typer.Option(help="What finds ROIs.")] = "cellpose,suite2p",
+    cell_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights of Cellpose, or 'simulated' to train a small model on simulated images, "
+            "as for simulated recordings; for yours, Cellpose's own, from the internet, if not "
+            "given.",
+        ),
+    ] = None,
+    diameter_px: Annotated[
+        float | None, typer.Option(help="Of a typical cell, for Cellpose.")
+    ] = None,
+    tau_s: Annotated[float, typer.Option(help="Decay time of the indicator, for Suite2p.")] = 0.7,
+    frame_rate_hz: Annotated[
+        float | None, typer.Option(help="Of your recording, if it does not say.")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """What is fusion worth downstream? Cells that Cellpose and Suite2p find, and their traces.
+
+    Example: `freq2clean study rois --preset small -o study`
+
+    Simulated recordings have the study's noise and density of cells. Yours: `--noisy RAW` with
+    `--labels FILE`, or with `--recording CLEAN`, or with both.
+    """
+    from freq2clean.report.figures import check_installed
+    from freq2clean.report.rois import draw_roi_study
+    from freq2clean.studies import ROI_COLUMNS, ROI_PRESETS, finders_of, study_rois, write_table
+
+    check_installed()
+    if noisy is None and cell_model is None:
+        cell_model = "simulated"
+    with progress_bar("finding ROIs") as progress:
+        finders = finders_of(
+            _words(tools),
+            output,
+            cell_model=cell_model,
+            diameter_px=diameter_px,
+            tau_s=tau_s,
+            frame_rate_hz=frame_rate_hz,
+            n_frames=ROI_PRESETS[str(preset)].cellpose_frames,
+        )
+        found = study_rois(
+            output,
+            finders,
+            preset=str(preset),
+            truth=recording,
+            raw=noisy,
+            denoised=denoised or (),
+            labels=labels,
+            denoisers=_words(denoisers),
+            seed=seed,
+            progress=progress,
+        )
+    table = write_table(output / "rois.csv", ROI_COLUMNS, found.rows)
+    files = {"table": table, **draw_roi_study(found, output)}
+    if json:
+        print_json({"rows": found.rows, "files": _texts(files)})
+    else:
+        _show_rois(found.rows)
+        show.files(files)
+
+
 def _parameter(
     name: Any,
     output: Path,
@@ -223,8 +309,29 @@ def _parameter(
         show.files(files)
 
 
+def _show_rois(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Scores against the true ROIs, if they are known; and what went wrong."""
+    best = rows[0]["against"]
+    shown = [
+        {**row, "found_in": ", ".join(filter(None, (row["tool"], row["image"])))}
+        for row in rows
+        if row["against"] == best
+    ]
+    show.table(
+        shown,
+        ("denoiser", "method", "found_in", "rois", "union_iou", "f1", "trace_correlation"),
+    )
+    out.print(f"against {best}", markup=False)
+    for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
+        out.print(f"  {problem}", markup=False)
+
+
 def _texts(files: Mapping[str, Path]) -> dict[str, str]:
     return {what: str(path) for what, path in files.items()}
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in text.split(",")] if text else []
 
 
 def _numbers(text: str | None, option: str, kind: Callable[[str], _Number]) -> list[_Number]:

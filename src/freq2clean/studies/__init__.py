@@ -1,6 +1,14 @@
-"""Studies that can be repeated: what fusion gains over training, over windows and weights."""
+"""Studies that can be repeated: what fusion gains over training, windows and weights, and for what
+comes after."""
 
 from freq2clean.studies.presets import PRESETS
+from freq2clean.studies.rois import (
+    ROI_COLUMNS,
+    ROI_PRESETS,
+    RoiStudy,
+    finders_of,
+    study_rois,
+)
 from freq2clean.studies.sweeps import ALPHAS, WINDOWS, columns_of, study_parameter
 from freq2clean.studies.table import write_table
 from freq2clean.studies.training_length import (
@@ -16,12 +24,17 @@ __all__ = [
     "ALPHAS",
     "COLUMNS",
     "PRESETS",
+    "ROI_COLUMNS",
+    "ROI_PRESETS",
     "SUMMARY",
     "WINDOWS",
+    "RoiStudy",
     "Verdict",
     "columns_of",
+    "finders_of",
     "study_parameter",
     "study_patch_t",
+    "study_rois",
     "summarised",
     "verdicts",
     "write_table",
