@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -124,8 +125,9 @@ def test_another_length_trains_that_one_only(done, freq2clean_here):
     assert [row["psnr_db"] for row in rows[:6]] == [str(row["psnr_db"]) for row in said["rows"][:6]]
 
 
-def test_several_seeds(done, freq2clean_here):
+def test_several_seeds(done, freq2clean_here, tmp_path):
     folder, said = done
+    folder = shutil.copytree(folder, tmp_path / "study")
     words = (*TINY[:-1], "--patch-t", "8,16", "--seeds", "0,3")
     shown = freq2clean_here(*words, cwd=folder.parent).stdout
     assert "psnr db lowest" in " ".join(shown.split())
