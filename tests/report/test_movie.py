@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from freq2clean.errors import InputError, MissingExtraError, OutputError
+from freq2clean.recordings import open_recording
+from freq2clean.report.contrast import shades
 from freq2clean.report.encoders import movie_format
+from freq2clean.report.lettering import letters
 from freq2clean.report.movie import movie, pace
-from freq2clean.report.scene import View
+from freq2clean.report.palette import PAPER, Palette
+from freq2clean.report.scene import Scene, View
 
 VIEW = View(contrast=(0, 100), magnify=2)
 SIZE = (48, 64)
@@ -41,9 +45,6 @@ def test_a_scene_looks_as_it_is(name, tmp_path, frames_of, panels_of):
     view = View(contrast=(0, 100), magnify=2, colour_map="viridis")
     movie({"x": np.stack([scene] * 5)}, tmp_path / name, view)
     frames, _ = frames_of(tmp_path / name)
-    from freq2clean.report.contrast import shades
-    from freq2clean.report.palette import Palette
-
     palette = Palette("viridis")
     expected = palette.colours[palette.indices(shades(scene, (0, 100)))].astype(float)
     (panel,) = panels_of(frames[3], (96, 128), 1)
@@ -105,17 +106,21 @@ def test_scale_bar_and_clock(known, tmp_path, frames_of, longest_run):
     assert changed[1].min() > made.size[1] / 2
 
 
-def test_the_clock_says_the_time(known, tmp_path, frames_of):
-    """The same letters as those of a recording at another rate at the same time."""
-    footers = []
-    for rate, frame in ((10.0, 30), (20.0, 60 - 40 + 15), (5.0, 15)):
-        movie(known, tmp_path / "x.gif", View(frame_rate_hz=rate), frames=slice(frame, frame + 1))
-        footers.append(frames_of(tmp_path / "x.gif")[0][0, -22:])
-    assert (footers[0] != footers[1]).any()  # 3.00 s and 1.75 s
-    from freq2clean.report.movie import _clock
-
-    assert [_clock(30, 10.0), _clock(35, 20.0), _clock(15, 5.0)] == ["3.00 s", "1.75 s", "3.0 s"]
-    assert _clock(15, None) == "frame 15"
+@pytest.mark.parametrize(
+    ("frame", "frame_rate_hz", "says"),
+    [(30, 10.0, "3.00 s"), (35, 20.0, "1.75 s"), (15, 5.0, "3.0 s"), (15, None, "frame 15")],
+)
+def test_the_clock_says_the_time(frame, frame_rate_hz, says, tmp_path, frames_of):
+    frames = np.full((40, 24, 32), 50, np.uint8)
+    view = View(frame_rate_hz=frame_rate_hz, magnify=8)
+    movie({"x": frames}, tmp_path / "x.gif", view, frames=slice(frame, frame + 1))
+    (shown,), _ = frames_of(tmp_path / "x.gif")
+    words = letters(says, 13)
+    height, width = words.shape
+    corner = shown[-height - 16 :, -width - 24 :, 0] > 128
+    ink = words > PAPER + 7
+    places = np.lib.stride_tricks.sliding_window_view(corner, ink.shape)
+    assert (places == ink).all(axis=(2, 3)).any()
 
 
 @pytest.mark.parametrize("contrast", ["shared", "own"])
@@ -132,22 +137,20 @@ def test_limits_of_a_long_recording_are_close(tmp_path):
     assert limits["x"] == pytest.approx(np.percentile(frames[::5], (0.5, 99.5)), rel=0.15)
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 20])
 @pytest.mark.parametrize("step", [1, 3, 50])
-def test_frames_are_read_once_and_right_whatever_the_chunks(step, monkeypatch):
-    from freq2clean.recordings import open_recording
-    from freq2clean.report import scene as module
-    from freq2clean.report.scene import Scene
-
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 7 * 4 * 6)
+def test_frames_are_read_once_and_right_whatever_the_chunks(step, chunk, monkeypatch):
+    monkeypatch.setattr("freq2clean.report.scene._BLOCK_BYTES", 7 * 4 * 6)
     frames = np.arange(120, dtype=np.float32)[:, None, None] + np.zeros((1, 2, 3), np.float32)
     recording = open_recording(frames)
+    recording.chunk_frames = chunk
     ranges = []
     read = recording._read
     monkeypatch.setattr(recording, "_read", lambda *r: ranges.append(r) or read(*r))
     found = list(Scene({"x": recording}, View()).images(range(5, 111, step)))
     assert [number for number, _ in found] == list(range(5, 111, step))
     assert [image[0, 0] for _, (image,) in found] == list(range(5, 111, step))
-    assert all(stop - start <= 7 for start, stop in ranges)
+    assert all(stop - start <= max(chunk, 7) for start, stop in ranges)
     assert all(one[1] <= other[0] for one, other in pairwise(ranges))
 
 

@@ -36,6 +36,7 @@ from freq2clean.apps.options import (
     option_of,
     with_groups,
 )
+from freq2clean.apps.render import render
 from freq2clean.apps.study import study
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.denoisers import kind_of
@@ -59,6 +60,7 @@ app = typer.Typer(
     "'file.h5::/path' and 'store.zarr/path' name an array inside.",
 )
 app.add_typer(study, name="study")
+app.command()(render)
 
 
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])

@@ -99,7 +99,8 @@ def movie_format(path: Path) -> MovieFormat:
         found = FORMATS[path.suffix.lower()]
     except KeyError:
         raise OutputError(
-            f"{path}: unknown suffix {path.suffix!r}; movies end in {', '.join(FORMATS)}"
+            f"{path}: unknown suffix {path.suffix!r}; movies end in {', '.join(FORMATS)}, "
+            "pictures in .png"
         ) from None
     found.check_installed()
     return found

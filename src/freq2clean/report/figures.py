@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from freq2clean.errors import MissingExtraError
 from freq2clean.recordings.small_files import whole_file
@@ -12,18 +14,26 @@ from freq2clean.recordings.small_files import whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DPI", "check_installed", "new_figure", "save_figure"]
+__all__ = ["COLOURS", "DPI", "check_installed", "new_figure", "save_figure", "styled"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DPI = 100
 COLOURS = {
-    "denoised": "#9a9a9a",
-    "fft": "#1f77b4",
-    "dct": "#ff7f0e",
-    "wiener": "#2ca02c",
-    "subspace": "#d62728",
-    "auto": "#9467bd",
+    "raw": "#c8c8c8",
+    "denoised": "#8c8c8c",
+    "fft": "#0072b2",
+    "dct": "#e69f00",
+    "wiener": "#009e73",
+    "subspace": "#d55e00",
+    "auto": "#cc79a7",
+    "fused": "#d55e00",
+    "truth": "#000000",
 }
-"""Of what is denoised only, and of every method."""
+"""Of recordings by their usual titles, and of every method; those of Okabe and Ito."""
+
+_STYLE = Path(__file__).with_name("style.mplstyle")
 
 
 def check_installed() -> None:
@@ -32,6 +42,20 @@ def check_installed() -> None:
         raise MissingExtraError(
             'figures need matplotlib; install with pip install "freq2clean[figures]"'
         )
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """A function that draws, in the package's style; the user's own settings stay as they are."""
+
+    @wraps(draw)
+    def drawing(*args: P.args, **options: P.kwargs) -> R:
+        check_installed()
+        from matplotlib import style
+
+        with style.context(_STYLE):
+            return draw(*args, **options)
+
+    return drawing
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -69,6 +69,7 @@ def movie(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tempfile import TemporaryDirectory
     >>> noise = np.random.default_rng(0).random((9, 32, 32))
     >>> with TemporaryDirectory() as folder:

@@ -43,6 +43,7 @@ class Palette:
     colours : ndarray (256, 3), uint8
     missing : str
         The colour of pixels without a value, in words.
+    missing_colour : ndarray (3,), uint8
 
     Examples
     --------
@@ -53,11 +54,11 @@ class Palette:
 
     def __init__(self, name: str = "grey", *, n_shades: int = _MOST_SHADES) -> None:
         self.name = name
-        self.missing, missing_colour = _MISSING_COLOURS.get(name, _MISSING_ELSEWHERE)
         self.n_shades = n_shades
         self.colours = np.zeros((256, 3), np.uint8)
         self.colours[:n_shades] = np.round(255 * _map(name, n_shades))
-        self.colours[_MISSING] = missing_colour
+        self.missing, self.colours[_MISSING] = _MISSING_COLOURS.get(name, _MISSING_ELSEWHERE)
+        self.missing_colour = self.colours[_MISSING]
         self.colours[PAPER:] = np.round(np.linspace(_PAPER_GREY, _INK_GREY, N_INKS))[:, None]
 
     def indices(self, shades: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -20,7 +20,8 @@ from freq2clean.streaming import blocks, read_ahead
 __all__ = ["Scene", "View", "open_scene"]
 
 _SAMPLED_FRAMES = 60
-_BLOCK_BYTES = 32 * 2**20
+_BLOCK_BYTES = 8 * 2**20
+_LARGEST_BLOCK_BYTES = 256 * 2**20
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -183,7 +184,7 @@ class Scene:
         """The limits in words for each panel, or for all of them with the first."""
         texts = [f"{low:.3g} to {high:.3g}" for low, high in limits.values()]
         if isinstance(self.view.contrast, str):
-            texts[0] += " ({:g} to {:g} %)".format(*self.view.percentiles)
+            texts[0] += " ({:g}–{:g} %)".format(*self.view.percentiles)
         return texts if self.view.contrast == "own" else [texts[0]] + [""] * (len(texts) - 1)
 
 
@@ -224,8 +225,9 @@ def _check_sizes(recordings: Mapping[str, Recording]) -> None:
 
 
 def _block_frames(recordings: list[Recording]) -> int:
-    """Frames to read at once: whole stored chunks, where they fit."""
+    """Frames to read at once: whole stored chunks, unless they are enormous."""
     height, width = recordings[0].shape[1:]
-    fits = max(1, _BLOCK_BYTES // (4 * height * width * len(recordings)))
+    frame_bytes = 4 * height * width * len(recordings)
     chunk = max(recording.chunk_frames for recording in recordings)
-    return fits // chunk * chunk if fits >= chunk else fits
+    chunk = max(1, min(chunk, _LARGEST_BLOCK_BYTES // frame_bytes))
+    return max(1, _BLOCK_BYTES // frame_bytes // chunk) * chunk

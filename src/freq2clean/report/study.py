@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freq2clean.report.figures import COLOURS, new_figure, save_figure
+from freq2clean.report.figures import COLOURS, new_figure, save_figure, styled
 from freq2clean.studies.training_length import summarised
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ _LABELS = {"psnr_db": "PSNR, dB", "ssim3d": "SSIM3D"}
 _ENDS = "lowest", "highest"
 _BARS_WIDTH = 0.8
 _ROOM = 0.12
-_CURVES = "tab:blue", "tab:orange"
+_CURVES = "#0072b2", "#e69f00"
 
 
+@styled
 def draw_gains(rows: Sequence[Row], path: Path) -> Path:
     """The study's figure: for each training, what it reaches alone, and on top what fusion adds.
 
@@ -51,6 +52,7 @@ def draw_gains(rows: Sequence[Row], path: Path) -> Path:
     return save_figure(figure, path)
 
 
+@styled
 def draw_training_time(rows: Sequence[Row], path: Path) -> Path:
     """Scores, and the gain of fusion, against the time that training took; means over seeds.
 
@@ -98,6 +100,7 @@ def draw_training_time(rows: Sequence[Row], path: Path) -> Path:
     return save_figure(figure, path)
 
 
+@styled
 def draw_sweep(rows: Sequence[Row], parameter: str, path: Path) -> Path:
     """Scores against a parameter of the study's fusion, with other methods as lines across.
 
