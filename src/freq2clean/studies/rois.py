@@ -93,7 +93,7 @@ class RoiPreset:
 
 ROI_PRESETS = {
     "tiny": RoiPreset((120, 96, 96), ("imitated", "gaussian"), 3),
-    "small": RoiPreset((1200, 160, 160), ("imitated", "pretrained", "gaussian"), 20),
+    "small": RoiPreset((1200, 160, 160), ("imitated", "pretrained"), 10),
     "paper": RoiPreset((6000, 490, 490)),
 }
 """``tiny`` shows in a minute that all works, ``small`` suits a CPU, ``paper`` has the study's size
