@@ -109,12 +109,9 @@ class Cellpose:
 
     def _segmenter(self) -> Callable[[NDArray[np.float32]], Labels]:
         """What gives the label image of an image (Y, X), by whichever version there is."""
-        weights = None if self.cell_model is None else _checked_weights(Path(self.cell_model))
         three = int(version_of(self.name).split(".")[0]) < 4
         with quiet(self.name):
             model = _model_of(self.cell_model, three=three)
-        if weights is not None:
-            _check_complete(model, weights, self.cell_model)
         channels = {"channels": [0, 0]} if three else {}
 
         def segment(image: NDArray[np.float32]) -> Labels:
@@ -136,12 +133,23 @@ def _model_of(path: str | Path | None, *, three: bool) -> Any:
     from cellpose import models
 
     gpu = torch.cuda.is_available()
-    if path is not None:
-        return models.CellposeModel(gpu=gpu, pretrained_model=str(Path(path).absolute()))
+    if path is None:
+        return _standard_model(gpu, three=three)
+    weights = _checked_weights(Path(path))
     try:
-        if three:
-            return models.CellposeModel(gpu=gpu, model_type=_THREE)
-        return models.CellposeModel(gpu=gpu)
+        model = models.CellposeModel(gpu=gpu, pretrained_model=str(Path(path).absolute()))
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _another_network(path, str(error).splitlines()[0]) from error
+    _check_complete(model, weights, path)
+    return model
+
+
+def _standard_model(gpu: bool, *, three: bool) -> Any:
+    """The tool's own, from where it keeps it, or from the internet."""
+    from cellpose import models
+
+    try:
+        return models.CellposeModel(gpu=gpu, **({"model_type": _THREE} if three else {}))
     except OSError as error:
         raise InputError(
             f"Cellpose could not get its standard model ({error}); give weights with cell_model "
@@ -168,7 +176,7 @@ def _checked_weights(path: Path) -> Mapping[str, Any]:
     return {str(name).removeprefix("module."): value for name, value in held.items()}
 
 
-def _check_complete(model: Any, weights: Mapping[str, Any], path: str | Path | None) -> None:
+def _check_complete(model: Any, weights: Mapping[str, Any], path: str | Path) -> None:
     """Refuse weights of another network, which Cellpose takes without a word."""
     own = {
         name: value
@@ -181,7 +189,11 @@ def _check_complete(model: Any, weights: Mapping[str, Any], path: str | Path | N
         if name not in weights or weights[name].shape != value.shape
     ]
     if strange:
-        raise InputError(
-            f"{path} holds the weights of another network ({len(strange)} of {len(own)} do not "
-            f"fit); give a model of Cellpose {version_of('cellpose')}"
-        )
+        raise _another_network(path, f"{len(strange)} of {len(own)} arrays do not fit")
+
+
+def _another_network(path: str | Path, why: str) -> InputError:
+    return InputError(
+        f"{path} holds the weights of another network ({why}); give a model of Cellpose "
+        f"{version_of('cellpose')}"
+    )

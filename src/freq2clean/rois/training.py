@@ -17,9 +17,27 @@ from freq2clean.errors import InputError
 from freq2clean.recordings.small_files import whole_file
 from freq2clean.rois.tools import check_installed, quiet, version_of
 
-__all__ = ["train_cellpose"]
+__all__ = ["check_trainable", "train_cellpose"]
 
 _TOOL = "cellpose"
+
+
+def check_trainable() -> None:
+    """Refuse a Cellpose that cannot be trained from scratch.
+
+    Raises
+    ------
+    InputError
+        If it is not of version 3.
+    MissingExtraError
+        If it is not installed.
+    """
+    check_installed(_TOOL)
+    if not version_of(_TOOL).startswith("3."):
+        raise InputError(
+            f"Cellpose {version_of(_TOOL)} cannot be trained from scratch; install cellpose 3, or "
+            "give weights of your own"
+        )
 
 
 def train_cellpose(
@@ -56,12 +74,7 @@ def train_cellpose(
     OutputError
         If the weights cannot be written.
     """
-    check_installed(_TOOL)
-    if not version_of(_TOOL).startswith("3."):
-        raise InputError(
-            f"Cellpose {version_of(_TOOL)} cannot be trained from scratch; install cellpose 3, or "
-            "give weights of your own"
-        )
+    check_trainable()
     with tempfile.TemporaryDirectory(prefix="freq2clean-") as folder:
         with quiet(_TOOL), redirect_stderr(StringIO()), _seeded(seed):
             from cellpose import models, train

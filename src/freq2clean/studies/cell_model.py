@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from freq2clean.errors import InputError
-from freq2clean.rois.tools import check_installed, version_of
-from freq2clean.rois.training import train_cellpose
+from freq2clean.rois.tools import version_of
+from freq2clean.rois.training import check_trainable, train_cellpose
 from freq2clean.simulation import SimulatedRecording, simulate
 
 __all__ = ["CellModel"]
@@ -64,7 +64,7 @@ class CellModel:
         OutputError
             If they cannot be written.
         """
-        check_installed("cellpose")
+        check_trainable()
         known = json.dumps({**asdict(self), "cellpose": version_of("cellpose")})
         name = hashlib.sha256(known.encode()).hexdigest()[:12]
         path = Path(folder) / f"cell-model-{name}.pth"
