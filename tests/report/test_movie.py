@@ -115,7 +115,7 @@ def test_the_clock_says_the_time(frame, frame_rate_hz, says, tmp_path, frames_of
     view = View(frame_rate_hz=frame_rate_hz, magnify=8)
     movie({"x": frames}, tmp_path / "x.gif", view, frames=slice(frame, frame + 1))
     (shown,), _ = frames_of(tmp_path / "x.gif")
-    words = letters(says, 13)
+    words = letters(says, 14)
     height, width = words.shape
     corner = shown[-height - 16 :, -width - 24 :, 0] > 128
     ink = words > PAPER + 7

@@ -71,8 +71,8 @@ class Sheet:
     ) -> None:
         self._magnify = magnify or magnification(shape)
         height, width = (self._magnify * side for side in shape)
-        self._title_size = min(40, max(16, width // 18))
-        self._small_size = max(13, self._title_size * 3 // 4)
+        self._title_size = min(40, max(18, width // 15))
+        self._small_size = max(14, self._title_size * 5 // 7)
         self._gap = gap = self._title_size // 2
         right = gap + max(len(row) for row in rows) * (width + gap)
 
