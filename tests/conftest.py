@@ -3,7 +3,9 @@
 import signal
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 
 def pytest_configure():
@@ -27,3 +29,38 @@ def operators():
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     yield
     library._destroy()
+
+
+def _draw_cells(seed, side=64):
+    """An image of round cells, 9 to 13 pixels wide, and its label image."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    labels = np.zeros((side, side), np.int32)
+    for _ in range(200):
+        centre, radius = rng.uniform(3, side - 3, 2), rng.uniform(4.5, 6.5)
+        distance = np.hypot(rows - centre[0], columns - centre[1])
+        if labels.max() < 12 and not labels[distance < radius + 2].any():
+            labels[distance < radius] = labels.max() + 1
+    image = gaussian_filter((labels > 0).astype(np.float32), 0.7)
+    return image + rng.normal(0, 0.05, image.shape).astype(np.float32), labels
+
+
+@pytest.fixture(scope="session")
+def draw_cells():
+    return _draw_cells
+
+
+@pytest.fixture(scope="session")
+def cell_weights(request):
+    """Weights of Cellpose that know such cells, trained once and kept with what pytest keeps."""
+    from freq2clean.rois.tools import version_of
+    from freq2clean.rois.training import train_cellpose
+
+    version = version_of("cellpose")
+    if not version.startswith("3."):
+        pytest.skip("Cellpose 3, which can be trained here, is not installed")
+    path = request.config.cache.mkdir("cellpose") / f"round-{version}.pth"
+    if not path.exists():
+        images, labels = zip(*map(_draw_cells, (0, 1)), strict=True)
+        train_cellpose(images, labels, path, n_epochs=45, batch_size=2, crop_px=48)
+    return path

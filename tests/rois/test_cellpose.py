@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from freq2clean.errors import InputError, MissingExtraError
 from freq2clean.recordings import ArrayRecording
@@ -24,34 +23,8 @@ needs_version_3 = pytest.mark.skipif(
 )
 
 
-def draw_cells(seed, side=64):
-    """An image of round cells and its label image."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:side, :side]
-    labels = np.zeros((side, side), np.int32)
-    for _ in range(200):
-        centre, radius = rng.uniform(3, side - 3, 2), rng.uniform(4.5, 6.5)
-        distance = np.hypot(rows - centre[0], columns - centre[1])
-        if labels.max() < 12 and not labels[distance < radius + 2].any():
-            labels[distance < radius] = labels.max() + 1
-    image = gaussian_filter((labels > 0).astype(np.float32), 0.7)
-    return image + rng.normal(0, 0.05, image.shape).astype(np.float32), labels
-
-
-@pytest.fixture(scope="session")
-def weights(request):
-    """Weights that know round cells, trained once and kept with what pytest keeps."""
-    if find_spec("cellpose") is None or not version_of("cellpose").startswith("3."):
-        pytest.skip("only Cellpose 3 can be trained here")
-    path = request.config.cache.mkdir("cellpose") / f"round-{version_of('cellpose')}.pth"
-    if not path.exists():
-        images, labels = zip(*map(draw_cells, (0, 1)), strict=True)
-        train_cellpose(images, labels, path, n_epochs=45, batch_size=2, crop_px=48)
-    return path
-
-
 @pytest.fixture(scope="module")
-def blinking():
+def blinking(draw_cells):
     """Twelve cells or so that are lit in turn, 30 x 64 x 72 uint16, and their label image."""
     image, labels = draw_cells(50)
     light = np.stack([np.where(labels % 3 == t % 3, 1.15, 0.9) * image for t in range(30)])
@@ -62,10 +35,10 @@ def blinking():
 
 
 @pytest.fixture(scope="module")
-def found(weights, blinking):
+def found(cell_weights, blinking):
     frames, _ = blinking
     steps = []
-    rois = Cellpose(cell_model=weights, n_frames=3, diameter_px=12.0).find(
+    rois = Cellpose(cell_model=cell_weights, n_frames=3, diameter_px=12.0).find(
         ArrayRecording(frames), progress=lambda done, total: steps.append(done / total)
     )
     return rois, steps
@@ -97,10 +70,10 @@ class TestFound:
         expected = [frames[:, mask].mean(axis=1) for mask in rois.masks()]
         np.testing.assert_allclose(rois.traces, expected, rtol=1e-5)
 
-    def test_what_it_says_of_itself(self, found, weights):
+    def test_what_it_says_of_itself(self, found, cell_weights):
         rois, steps = found
         assert rois.tool == f"cellpose {version_of('cellpose')}"
-        assert rois.options["cell_model"] == weights.name
+        assert rois.options["cell_model"] == cell_weights.name
         assert steps == sorted(steps)
         assert steps[-1] == 1
 
@@ -113,31 +86,33 @@ class TestFound:
 
 @needs_cellpose
 class TestRuns:
-    def test_the_maximum_projection_can_be_chosen(self, weights, blinking):
+    def test_the_maximum_projection_can_be_chosen(self, cell_weights, blinking):
         frames = ArrayRecording(blinking[0])
-        rois = Cellpose(cell_model=weights, n_frames=0, diameter_px=12.0, image="max").find(frames)
+        rois = Cellpose(cell_model=cell_weights, n_frames=0, diameter_px=12.0, image="max").find(
+            frames
+        )
         np.testing.assert_array_equal(rois.label_image() > 0, rois.max_labels > 0)
         assert rois.frame_labels.shape == (0, 64, 72)
 
     @pytest.mark.parametrize("shape", [(4, 30, 31), (2, 1, 40)])
-    def test_nothing_found_is_no_failure(self, weights, shape):
-        rois = Cellpose(cell_model=weights, n_frames=1).find(
+    def test_nothing_found_is_no_failure(self, cell_weights, shape):
+        rois = Cellpose(cell_model=cell_weights, n_frames=1).find(
             ArrayRecording(np.full(shape, 7, np.uint16))
         )
         assert len(rois) == 0
         assert rois.traces.shape == (0, shape[0])
         assert not rois.frame_labels.any()
 
-    def test_missing_values_do_not_matter(self, weights, blinking):
+    def test_missing_values_do_not_matter(self, cell_weights, blinking):
         frames = blinking[0].astype(np.float32)
-        whole = Cellpose(cell_model=weights, n_frames=1, diameter_px=12.0)
+        whole = Cellpose(cell_model=cell_weights, n_frames=1, diameter_px=12.0)
         holed = frames.copy()
         holed[15, 10:12] = np.nan
         one, other = (whole.find(ArrayRecording(one)) for one in (frames, holed))
         assert abs(one.frame_labels.max() - other.frame_labels.max().astype(int)) <= 1
         assert len(one) == len(other)
 
-    def test_training_is_the_same_for_the_same_seed(self, tmp_path, weights):
+    def test_training_is_the_same_for_the_same_seed(self, tmp_path, draw_cells):
         import torch
 
         state = np.random.get_state()[1].copy()  # noqa: NPY002
@@ -151,10 +126,10 @@ class TestRuns:
 
 @needs_cellpose
 class TestRefused:
-    def test_weights_of_another_network(self, weights, tmp_path, recording):
+    def test_weights_of_another_network(self, cell_weights, tmp_path, recording):
         import torch
 
-        held = torch.load(weights, weights_only=True)
+        held = torch.load(cell_weights, weights_only=True)
         changed = {name: value for name, value in held.items() if "downsample" not in name}
         torch.save(changed, tmp_path / "half.pth")
         torch.save({"conv.weight": torch.zeros(3)}, tmp_path / "other.pth")

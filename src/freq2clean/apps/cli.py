@@ -37,6 +37,7 @@ from freq2clean.apps.options import (
     with_groups,
 )
 from freq2clean.apps.render import render
+from freq2clean.apps.rois import rois
 from freq2clean.apps.study import study
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.denoisers import kind_of
@@ -60,6 +61,7 @@ app = typer.Typer(
     "'file.h5::/path' and 'store.zarr/path' name an array inside.",
 )
 app.add_typer(study, name="study")
+app.add_typer(rois, name="rois")
 app.command()(render)
 
 

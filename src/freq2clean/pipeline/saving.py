@@ -15,7 +15,8 @@ import scipy
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings import Metadata, Recording, cast, create, fingerprint, target_dtype
+from freq2clean.recordings import Metadata, Recording, cast, create, target_dtype
+from freq2clean.recordings.provenance import described
 from freq2clean.recordings.small_files import whole_file
 from freq2clean.streaming import blocks, read_ahead, write_behind
 from freq2clean.version import __version__
@@ -125,14 +126,6 @@ def provenance(how: Mapping[str, Any], inputs: Sequence[Recording]) -> dict[str,
             "scipy": scipy.__version__,
             "python": platform.python_version(),
         },
-        "inputs": [
-            {
-                "name": recording.name,
-                "shape": list(recording.shape),
-                "dtype": recording.dtype.name,
-                "sha256_of_shape_dtype_first_and_last_frame": fingerprint(recording),
-            }
-            for recording in inputs
-        ],
+        "inputs": [described(recording) for recording in inputs],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

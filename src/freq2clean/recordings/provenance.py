@@ -12,7 +12,7 @@ import numpy as np
 
 from freq2clean.recordings.contract import Metadata, Recording
 
-__all__ = ["fingerprint", "metadata_from", "metadata_items", "positive", "to_json"]
+__all__ = ["described", "fingerprint", "metadata_from", "metadata_items", "positive", "to_json"]
 
 
 def fingerprint(recording: Recording) -> str:
@@ -39,6 +39,16 @@ def fingerprint(recording: Recording) -> str:
         little_endian = frame.astype(frame.dtype.newbyteorder("<"), copy=False)
         digest.update(np.ascontiguousarray(little_endian).data)
     return digest.hexdigest()
+
+
+def described(recording: Recording) -> dict[str, Any]:
+    """Which recording went in, for those who ask later."""
+    return {
+        "name": recording.name,
+        "shape": list(recording.shape),
+        "dtype": recording.dtype.name,
+        "sha256_of_shape_dtype_first_and_last_frame": fingerprint(recording),
+    }
 
 
 def to_json(value: Any) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.recordings.contract import Recording
+from freq2clean.recordings.provenance import described
 from freq2clean.rois.contract import Labels, Rois
 from freq2clean.rois.images import summarised
 from freq2clean.rois.reading import Progress, part_of
@@ -102,6 +103,7 @@ class Cellpose:
             options={
                 **asdict(self),
                 "cell_model": self.cell_model and Path(self.cell_model).name,
+                "recording": described(recording),
             },
         )
         traces = extract_traces(rois, recording, progress=part_of(progress, 2, 3))

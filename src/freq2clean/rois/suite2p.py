@@ -15,6 +15,7 @@ from scipy import sparse
 
 from freq2clean.errors import InputError, MissingExtraError
 from freq2clean.recordings.contract import Recording
+from freq2clean.recordings.provenance import described
 from freq2clean.recordings.small_files import whole_folder
 from freq2clean.rois.binary import Scale, scale_of, write_binary
 from freq2clean.rois.classifier import load_classifier
@@ -125,7 +126,7 @@ class Suite2p:
                 np.save(work / _CLASSIFIER, np.array(classifier))
             with _steps_of(progress, len(recording)) as hear, quiet(self.name, hear=hear):
                 arrays = self._run(work, frame_rate_hz)
-            rois = self._rois(recording.shape, arrays, scale, frame_rate_hz)
+            rois = self._rois(recording, arrays, scale, frame_rate_hz)
             if folder is not None:
                 _rename(plane, work, Path(folder).absolute())
                 if not keep_binary:
@@ -144,13 +145,13 @@ class Suite2p:
 
     def _rois(
         self,
-        shape: tuple[int, int, int],
+        recording: Recording,
         arrays: Mapping[str, NDArray[Any]],
         scale: Scale,
         frame_rate_hz: float,
     ) -> Rois:
         """What Suite2p wrote, in units of the recording."""
-        n_frames, height, width = shape
+        n_frames, height, width = recording.shape
         stat = arrays.get("stat", ())
         none = np.empty((0, n_frames), np.float32)
         is_cell, probability = arrays.get("iscell", np.empty((0, 2))).T
@@ -168,6 +169,7 @@ class Suite2p:
                 "frame_rate_hz": frame_rate_hz,
                 "classifier": self.classifier and Path(self.classifier).name,
                 "stored": {"factor": scale.factor, "offset": scale.offset},
+                "recording": described(recording),
             },
         )
 
