@@ -96,6 +96,13 @@ def test_what_is_printed_says_the_pace_and_the_limits(pair, freq2clean_here):
     )
 
 
+def test_one_frame_is_a_range_too(pair, freq2clean_here):
+    words = ["render", "raw.tif", "denoised.tif", "-o", "out.gif", "--frames", "7", "--alternate"]
+    made = json.loads(freq2clean_here(*words, "--json", cwd=pair).stdout)
+    assert (made["frames"], made["n_frames"]) == ([7, 8, 1], 1)
+    assert decoded(pair / "out.gif")[2] == pytest.approx(2, abs=0.1)
+
+
 def test_files_of_the_same_name_are_told_apart(pair, freq2clean_here):
     (pair / "other").mkdir()
     tifffile.imwrite(pair / "other" / "raw.tif", np.ones((40, 24, 28), np.uint8))
@@ -109,7 +116,9 @@ def test_files_of_the_same_name_are_told_apart(pair, freq2clean_here):
     [
         (["raw.tif", "-o", "out.avi"], "unknown suffix '.avi'; movies end in .gif, .mp4, .webm"),
         (["raw.tif", "-o", "out"], "unknown suffix ''"),
-        (["raw.tif", "-o", "absent/out.gif"], "absent/out.gif could not be written"),
+        (["raw.tif", "-o", "absent/out.gif"], "there is no folder absent"),
+        (["raw.tif", "-o", "folder.png"], "folder.png is a folder"),
+        (["raw.tif", "-o", "absent/out.png", "--trace", "3,3"], "there is no folder absent"),
         (["absent.tif", "-o", "out.gif"], "absent.tif does not exist"),
         (["raw.tif", "small.tif", "-o", "out.gif"], "they must be equal"),
         (["raw.tif", "short.tif", "-o", "out.gif"], "raw 40, short 30"),
@@ -147,6 +156,7 @@ def test_what_cannot_be_shown_is_refused(words, says, pair, make_pair, freq2clea
     short, _ = make_pair((30, 24, 28))
     tifffile.imwrite(pair / "small.tif", small)
     tifffile.imwrite(pair / "short.tif", short)
+    (pair / "folder.png").mkdir()
     before = sorted(pair.iterdir())
     done = freq2clean_here("render", *words, cwd=pair)
     assert done.returncode == 2

@@ -140,5 +140,5 @@ def test_the_same_recordings_give_the_same_file(known, tmp_path):
 
 
 def test_no_folder_no_file(known, tmp_path):
-    with pytest.raises(OutputError, match="could not be written"):
+    with pytest.raises(OutputError, match="there is no folder"):
         side_by_side(known, tmp_path / "absent" / "x.png", frame=0)

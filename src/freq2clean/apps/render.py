@@ -34,7 +34,8 @@ def render(
         str | None, typer.Option(help="One for each, with commas between; else the files' names.")
     ] = None,
     frames: Annotated[
-        str | None, typer.Option(help="START:STOP or START:STOP:STEP, as in 100:400:2; else all.")
+        str | None,
+        typer.Option(help="START:STOP or START:STOP:STEP, as in 100:400:2, or one; else all."),
     ] = None,
     difference: Annotated[
         bool,
@@ -219,9 +220,13 @@ def _titled(recordings: Sequence[str], titles: str | None) -> dict[str, str]:
 def _frames(text: str | None) -> slice | None:
     if text is None:
         return None
+    if text.strip().isdecimal():
+        return slice(int(text), int(text) + 1)
     found = re.fullmatch(r"(\d*):(\d*)(?::(\d+))?", text.strip())
     if not found:
-        raise InputError(f"--frames {text!r}; give START:STOP or START:STOP:STEP, as in 100:400:2")
+        raise InputError(
+            f"--frames {text!r}; give START:STOP or START:STOP:STEP, as in 100:400:2, or one frame"
+        )
     return slice(*(int(part) if part else None for part in found.groups()))
 
 

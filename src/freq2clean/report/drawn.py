@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from freq2clean.errors import OutputError
 from freq2clean.report.contrast import Limits
 from freq2clean.report.palette import Palette
 from freq2clean.report.panels import Sheet
 from freq2clean.report.scene import Scene
 
-__all__ = ["Drawn", "drawn"]
+__all__ = ["Drawn", "check_place", "drawn"]
 
 
 @dataclass(frozen=True)
@@ -97,3 +98,11 @@ def drawn(
         fps=fps,
         speed=fps * frames.step / rate if fps and rate else None,
     )
+
+
+def check_place(path: Path) -> None:
+    """Refuse a target that cannot be written, before any work is done."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give the name of a file")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.report.contrast import Limits
+from freq2clean.report.drawn import check_place
 from freq2clean.report.figures import new_figure, save_figure, styled
 from freq2clean.report.palette import DIVERGING, Palette
 from freq2clean.report.scene import Scene, View, open_scene
@@ -87,6 +88,7 @@ def kymograph(
     InputError, OutputError, MissingExtraError
         Where the line leaves the frame; if the file cannot be written; without matplotlib.
     """
+    check_place(path)
     palette = Palette(DIVERGING if view.difference else view.colour_map)
     with ExitStack() as stack:
         scene = open_scene(stack, recordings, view)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.recordings.small_files import whole_file
 from freq2clean.report.contrast import Limits, shades
-from freq2clean.report.drawn import Drawn, drawn
+from freq2clean.report.drawn import Drawn, check_place, drawn
 from freq2clean.report.encoders import movie_format
 from freq2clean.report.palette import DIVERGING, Palette
 from freq2clean.report.panels import Panel, Sheet, in_rows
@@ -78,6 +78,7 @@ def movie(
     ('gif', 9, 5)
     """
     kind = movie_format(path)
+    check_place(path)
     name = DIVERGING if view.difference else view.colour_map
     palette = Palette(name, n_shades=kind.n_shades) if kind.n_shades else Palette(name)
     with ExitStack() as stack:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.recordings.small_files import whole_file
 from freq2clean.report.contrast import Limits, shades
-from freq2clean.report.drawn import Drawn, drawn
+from freq2clean.report.drawn import Drawn, check_place, drawn
 from freq2clean.report.palette import DIVERGING, Palette
 from freq2clean.report.panels import Panel, Sheet, in_rows
 from freq2clean.report.scene import Scene, View, open_scene
@@ -64,6 +64,7 @@ def picture(
     >>> made.format, made.n_frames
     ('png', 9)
     """
+    check_place(path)
     palette = Palette(DIVERGING if view.difference else view.colour_map)
     with ExitStack() as stack:
         scene = open_scene(stack, recordings, view)

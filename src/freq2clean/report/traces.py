@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
+from freq2clean.report.drawn import check_place
 from freq2clean.report.figures import COLOURS, new_figure, save_figure, styled
 from freq2clean.report.scene import Scene, View, open_scene
 
@@ -91,6 +92,7 @@ def traces(
         Where a place is not in the frame, or in no ROI; if the file cannot be written; without
         matplotlib.
     """
+    check_place(path)
     with ExitStack() as stack:
         scene = open_scene(stack, recordings, view)
         chosen = scene.chosen(frames)
