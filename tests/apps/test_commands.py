@@ -17,7 +17,9 @@ from PIL import Image
 from freq2clean import evaluate, fuse, open_recording
 from freq2clean.apps.demo import run_demo
 
-COMMANDS = ("fuse", "inspect", "evaluate", "denoise", "train", "run", "simulate", "demo")
+COMMANDS = (
+    "fuse", "inspect", "evaluate", "denoise", "train", "run", "report", "simulate", "demo",
+)  # fmt: skip
 
 
 def strict(text: str):

@@ -190,7 +190,7 @@ def test_a_run_leaves_no_denoised_recording(number, pattern, command, inputs, tm
     _, message = process.communicate(timeout=60)
     assert process.returncode in (128 + number, 0), message.decode()
     left = {path.name for path in tmp_path.iterdir()}
-    assert left <= {"fused.tif", "fused-side-by-side.png"}
+    assert left <= {"fused.tif", "fused-report.html"}
 
 
 @needs_proc

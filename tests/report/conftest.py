@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from freq2clean import create
+from freq2clean import FuseResult, create, denoise, fuse, simulate
+from freq2clean.inspection import Gain
 from freq2clean.recordings import Metadata
+from freq2clean.report.html import Known, read_rois, write_report
 
 
 @pytest.fixture
@@ -94,3 +97,53 @@ def longest_run() -> Callable[[np.ndarray], int]:
         return max(map(len, text.split()), default=0)
 
     return measure
+
+
+class Fused(NamedTuple):
+    """A simulated recording with a hostile name, fused, and what was found on the way."""
+
+    raw: Path
+    denoised: Path
+    fused: Path
+    truth: Path
+    labels: Path
+    result: FuseResult
+
+
+HOSTILE = "\"><script>alert(1)</script>&'<b>.tif"
+"""Part of it is a folder, for there is a slash in it."""
+
+
+@pytest.fixture(scope="session")
+def fused_files(tmp_path_factory) -> Fused:
+    folder = tmp_path_factory.mktemp("fused")
+    simulate((90, 72, 80), seed=5, out=folder, pixel_size_um=0.5)
+    raw = folder / HOSTILE
+    raw.parent.mkdir(parents=True)
+    (folder / "raw.tif").rename(raw)
+    denoised, fused = folder / "denoised.tif", folder / "fused.tif"
+    denoise(raw, model="gaussian", out=denoised)
+    result = fuse(raw, denoised, out=fused)
+    return Fused(raw, denoised, fused, folder / "truth.tif", folder / "labels.tif", result)
+
+
+@pytest.fixture(scope="session")
+def gain() -> Gain:
+    """As a probe finds it, with a tile that it could not measure."""
+    return Gain(
+        db=4.24, interval_db=(3.91, 4.52), mse_denoised=10.0, mse_fused=3.77, mse_change=-6.23,
+        mse_change_error=0.1, noise_left=1.0, ring_frequencies=(0.0, 0.02, 0.06, 0.1),
+        ring_correlation_denoised=(1.0, 0.9, 0.4, None),
+        ring_correlation_fused=(1.0, 0.95, 0.7, None), detail_px_denoised=50.0,
+        detail_px_fused=16.7, map_db=((4.0, 3.0), (None, 5.0)), tile_shape=(36, 40), frames=64,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def whole_report(fused_files, gain, tmp_path_factory) -> Path:
+    """A report with everything in it."""
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    rois = {"truth": read_rois(fused_files.labels), "fused": read_rois(fused_files.labels)}
+    known = Known(fusion=fused_files.result, gain=gain, rois=rois)
+    write_report(*fused_files[:3], out=out, truth=fused_files.truth, known=known)
+    return out

@@ -37,6 +37,7 @@ from freq2clean.apps.options import (
     with_groups,
 )
 from freq2clean.apps.render import render
+from freq2clean.apps.report import ReportFile, planned_report, report
 from freq2clean.apps.rois import rois
 from freq2clean.apps.study import study
 from freq2clean.apps.terminal import out, print_json, progress_bar
@@ -45,6 +46,7 @@ from freq2clean.errors import InputError
 from freq2clean.version import __version__
 
 if TYPE_CHECKING:
+    from freq2clean.pipeline import RunResult
     from freq2clean.recordings import Recording
 
 __all__ = ["app"]
@@ -63,6 +65,7 @@ app = typer.Typer(
 app.add_typer(study, name="study")
 app.add_typer(rois, name="rois")
 app.command()(render)
+app.command()(report)
 
 
 Matching = StrEnum("Matching", ["affine", "histogram", "none"])
@@ -152,6 +155,7 @@ def fuse(
     channel: Channel = None,
     plane: Plane = None,
     memory: Memory = "1GB",
+    report: ReportFile = None,
     json: Json = False,
 ) -> None:
     """Fuse a raw recording with its denoised version.
@@ -164,6 +168,7 @@ def fuse(
     fusion is `--method fft --alpha 0.85 --matching histogram --window 3000`.
     """
     from freq2clean.pipeline import fuse as run
+    from freq2clean.report.html import Known, write_report
 
     options = given(
         window=window,
@@ -186,6 +191,10 @@ def fuse(
         frame_rate_hz=frame_rate_hz,
         pixel_size_um=pixel_size_um and (pixel_size_um, pixel_size_um),
     )
+    where: dict[str, Any] = {
+        "align": align and str(align), "channel": channel, "plane": plane, "memory": memory,
+    }  # fmt: skip
+    target = planned_report(report, inputs=[raw, denoised, output])
     with progress_bar("fusing") as progress:
         result = run(
             raw,
@@ -196,14 +205,23 @@ def fuse(
             register=register,
             dtype=dtype,
             compression=compression and str(compression),
-            align=align and str(align),
-            channel=channel,
-            plane=plane,
-            memory=memory,
             progress=progress,
+            **where,
             **options,
         )
-    print_json(result.as_dict()) if json else show.fusion(result)
+    written = None
+    if target:
+        with progress_bar("writing the report") as progress:
+            known = Known(fusion=result)
+            written = write_report(
+                raw, denoised, output, out=target, known=known, progress=progress, **where
+            )
+    if json:
+        print_json({**result.as_dict(), "report": written and written.path})
+        return
+    show.fusion(result)
+    if written:
+        show.report(written)
 
 
 @app.command()
@@ -435,31 +453,42 @@ def run(
     channel: Channel = None,
     plane: Plane = None,
     memory: Memory = "1GB",
+    report: ReportFile = None,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Write the recording only.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Denoise a recording, fuse it, and draw what came of it.
+    """Denoise a recording, fuse it, and report what came of it.
 
     Example: `freq2clean run raw.tif -o fused.tif`
 
     The model is pretrained, or gaussian where neither ONNX Runtime nor PyTorch is installed. With
     a network of your own: `--model deepcad --checkpoint model.pth`, or `--train` for one that is
-    trained now; with any program: `--command "prog {input} {output}"`. A picture of raw, denoised
-    and fused side by side goes beside the output, as in fused-side-by-side.png. For all options of
-    each step there are `freq2clean denoise` and `freq2clean fuse`.
+    trained now; with any program: `--command "prog {input} {output}"`. A report goes beside the
+    output, as in fused-report.html: one file with pictures, a movie, and what was gained. For all
+    options of each step there are `freq2clean denoise` and `freq2clean fuse`.
     """
     from freq2clean.pipeline import run as denoise_and_fuse
-    from freq2clean.recordings.formats import locate
-    from freq2clean.report.picture import side_by_side
+    from freq2clean.pipeline.denoising import shares
+    from freq2clean.report.html import Known, Report, write_report
 
-    def draw(recordings: Mapping[str, Recording], _: object) -> None:
-        file, _ = locate(output)
-        picture = file.with_name(f"{file.stem}-side-by-side.png")
-        drawn.append(side_by_side(recordings, picture, frame=len(recordings["raw"]) // 2))
+    def write(recordings: Mapping[str, Recording], result: RunResult | None) -> None:
+        assert result
+        assert target
+        known = Known(result.fused, result.denoised, result.gain)
+        three = recordings.values()
+        written.append(
+            write_report(*three, out=target, known=known, memory=memory, progress=reporting)
+        )
 
-    drawn: list[Path] = []
+    written: list[Report] = []
+    beside = None if no_report else output
+    target = planned_report(report, beside=beside, inputs=[raw, output])
     chosen = _chosen(model, command)
     _check_trained(chosen, checkpoint, train=train)
     with progress_bar("denoising and fusing") as progress:
+        working, reporting = shares(progress, 5, 1) if target else (progress, None)
         result = denoise_and_fuse(
             raw,
             out=output,
@@ -476,15 +505,16 @@ def run(
             channel=channel,
             plane=plane,
             memory=memory,
-            progress=progress,
-            look=draw,
+            progress=working,
+            look=write if target else None,
             **given(window=window),
         )
-    (picture,) = drawn
     if json:
-        print_json({**result.as_dict(), "picture": str(picture)})
+        print_json({**result.as_dict(), "report": target and str(target)})
     else:
-        show.run(result, picture)
+        show.run(result)
+        for one in written:
+            show.report(one)
 
 
 @app.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from freq2clean.inspection import Gain, Inspection
     from freq2clean.metrics import Scores
     from freq2clean.pipeline import DenoiseResult, FuseResult, RunResult, TrainResult
+    from freq2clean.report.html import Report
     from freq2clean.studies import Verdict
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "fusion",
     "gain",
     "inspection",
+    "report",
     "run",
     "scores",
     "simulation",
@@ -76,14 +78,22 @@ def training(result: TrainResult) -> None:
     _learned(result.findings)
 
 
-def run(result: RunResult, picture: Path) -> None:
-    """Both steps, and where the picture is."""
+def run(result: RunResult) -> None:
+    """Both steps, and what was gained."""
     out.print(f"Denoised by {result.denoised.parameters['model']}, then fused:\n")
     denoising(result.denoised)
     fusion(result.fused)
     if result.gain:
         gain(result.gain)
-    out.print(f"{picture}: raw, denoised and fused side by side", markup=False)
+
+
+def report(written: Report) -> None:
+    """Where it is, and what it needs."""
+    out.print(
+        f"{written.path}: the report, one file of {written.n_bytes / 1e6:.1f} MB, in "
+        f"{written.seconds:.1f} s",
+        markup=False,
+    )
 
 
 def gain(found: Gain) -> None:
