@@ -178,6 +178,17 @@ def test_two_acquisitions(succeeds):
     succeeds("run raw.tif -o out.npy --model noise2noise --checkpoint new.pth")
 
 
+def test_options_of_baselines(succeeds, folder):
+    words = "denoise raw.tif -o out.npy --sigma-t-frames 3 --sigma-yx-pixels 0"
+    succeeds(words)
+    in_time = denoise(folder / "raw.tif", sigma_t_frames=3.0, sigma_yx_pixels=0.0)
+    np.testing.assert_array_equal(np.load(folder / "out.npy"), in_time)
+    words = "run raw.tif -o out.npy --model pca --patch-pixels 8 --keep-denoised kept.npy"
+    succeeds(f"{words} --method wiener --no-report")
+    local = denoise(folder / "raw.tif", model="pca", patch_pixels=8)
+    np.testing.assert_array_equal(np.load(folder / "kept.npy"), local)
+
+
 def test_other_models_are_trained_too(succeeds, folder):
     assert "sigma t frames" in succeeds("train raw.tif -o widths.npz --model gaussian")
     succeeds("denoise raw.tif -o out.npy --checkpoint widths.npz")
@@ -281,6 +292,8 @@ REFUSED = {
     "run raw.tif -o o.tif --model deepcad --checkpoint model.pth --seed 3": "seed: fixed when",
     "run raw.tif -o o.tif --tile-t 30": "tile_t = 30",
     "run raw.tif -o o.tif --no-mixed-precision": "pretrained has no option mixed_precision",
+    "denoise raw.tif -o o.tif --sigma-t-frames -1": "sigma_t_frames = -1",
+    "run raw.tif -o o.tif --patch-pixels 8": "pretrained has no option patch_pixels",
     "train raw.tif -o m.pth --batch-size 0": "batch_size = 0",
     "train raw.tif -o m.pth --patch-overlap 1": "overlap = 1",
     "train raw.tif -o m.pth --patience 0": "patience = 0",

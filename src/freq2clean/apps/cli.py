@@ -12,6 +12,7 @@ import typer
 from freq2clean.apps import show
 from freq2clean.apps.options import (
     AlignTo,
+    Baseline,
     BestModel,
     Channel,
     Checkpoint,
@@ -327,6 +328,7 @@ def denoise(
     command: Program = None,
     checkpoint: Checkpoint = None,
     train: TrainFirst = False,
+    baseline: Baseline,
     training: Training,
     predicting: Predicting,
     dtype: Dtype = "float32",
@@ -365,7 +367,9 @@ def denoise(
             plane=plane,
             memory=memory,
             progress=progress,
-            **given(command=command, **training.given(), **predicting.given()),
+            **given(command=command, **baseline.given()),
+            **training.given(),
+            **predicting.given(),
         )
     print_json(result.as_dict()) if json else show.denoising(result)
 
@@ -433,6 +437,7 @@ def run(
     command: Program = None,
     checkpoint: Checkpoint = None,
     train: TrainFirst = False,
+    baseline: Baseline,
     training: Training,
     predicting: Predicting,
     method: MethodName = Method.auto,
@@ -495,7 +500,11 @@ def run(
             model=chosen and str(chosen),
             checkpoint=checkpoint,
             train=train,
-            model_options=given(command=command, **training.given(), **predicting.given()),
+            model_options={
+                **given(command=command, **baseline.given()),
+                **training.given(),
+                **predicting.given(),
+            },
             method=str(method),
             register=register,
             probe=probe,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -16,6 +16,7 @@ from freq2clean.denoisers import DENOISERS
 
 __all__ = [
     "AlignTo",
+    "Baseline",
     "BestModel",
     "Channel",
     "Checkpoint",
@@ -123,7 +124,24 @@ Register = Annotated[
     ),
 ]
 
-_TRAINING, _PREDICTING = "training", "networks"
+_GAUSSIAN, _TRAINING, _PREDICTING = "--model gaussian", "training", "networks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """Options of what is fitted in a moment."""
+
+    sigma_t_frames: Annotated[
+        float | None, option_of(_GAUSSIAN, "Width in time; measured if not given.")
+    ] = None
+    sigma_yx_pixels: Annotated[
+        float | None, option_of(_GAUSSIAN, "Width in space; with 0 it blurs in time only.")
+    ] = None
+    patch_pixels: Annotated[int | None, option_of("--model pca", "Side of a patch, even.")] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was given, by the names that denoisers have for it."""
+        return given(**asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +228,9 @@ class Predicting:
         )
 
 
+_GROUPS = Baseline, Training, Predicting
+
+
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given on the command line."""
     return {name: value for name, value in options.items() if value is not None}
@@ -218,10 +239,10 @@ def given(**options: Any) -> dict[str, Any]:
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     """A command that has, in the place of a parameter whose type is a group, the group's options.
 
-    Groups are `Training` and `Predicting`; the command itself gets them filled.
+    Groups are `Baseline`, `Training` and `Predicting`; the command itself gets them filled.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if kind in (Training, Predicting)}
+    groups = {name: kind for name, kind in hints.items() if kind in _GROUPS}
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
         if name in groups:
@@ -239,7 +260,7 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def _options_of(group: type[Training | Predicting]) -> list[Parameter]:
+def _options_of(group: type[Baseline | Training | Predicting]) -> list[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=hint)
