@@ -38,8 +38,8 @@ def limits_of(
 
     Examples
     --------
-    >>> limits_of([np.arange(50.0), np.arange(50.0, 101.0)], (1, 99))
-    (1.0, 99.0)
+    >>> limits_of([np.arange(50.0), np.arange(50.0, 101.0)], (0, 100))
+    (0.0, 100.0)
     """
     sketch = QuantileSketch()
     for image in images:

@@ -100,9 +100,11 @@ def drawn(
     )
 
 
-def check_place(path: Path) -> None:
-    """Refuse a target that cannot be written, before any work is done."""
+def check_place(path: str | Path) -> Path:
+    """The target, which is refused before any work is done if it cannot be written."""
+    path = Path(path)
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; give the name of a file")
+    return path

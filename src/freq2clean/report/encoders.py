@@ -79,7 +79,7 @@ class MovieFormat:
 
 FORMATS = {
     ".gif": MovieFormat("gif", 50, n_shades=_GIF_SHADES),
-    ".mp4": MovieFormat("libx264", 60, options={"crf": "20", "preset": "veryfast"}),
+    ".mp4": MovieFormat("libx264", 60, options={"crf": "23", "preset": "veryfast"}),
     ".webm": MovieFormat(
         "libvpx-vp9", 60,
         options={"crf": "30", "b:v": "0", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"},

@@ -59,7 +59,7 @@ class Kymograph:
 @styled
 def kymograph(
     recordings: Mapping[str, Any],
-    path: Path,
+    path: str | Path,
     line: Line,
     view: View = _DEFAULT,
     *,
@@ -71,7 +71,7 @@ def kymograph(
     Parameters
     ----------
     recordings : mapping of title to path, array-like or Recording
-    path : Path
+    path : str or Path
         The PNG to write, 1200 pixels wide.
     line : ((int, int), (int, int)), (int, None) or (None, int)
         From one pixel (row, column) to another, of which the nearest pixels are taken; or a whole
@@ -88,7 +88,7 @@ def kymograph(
     InputError, OutputError, MissingExtraError
         Where the line leaves the frame; if the file cannot be written; without matplotlib.
     """
-    check_place(path)
+    path = check_place(path)
     palette = Palette(DIVERGING if view.difference else view.colour_map)
     with ExitStack() as stack:
         scene = open_scene(stack, recordings, view)

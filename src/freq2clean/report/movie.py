@@ -29,7 +29,7 @@ _SMOOTH_FPS = 30.0
 
 def movie(
     recordings: Mapping[str, Any],
-    path: Path,
+    path: str | Path,
     view: View = _DEFAULT,
     *,
     frames: slice | None = None,
@@ -45,7 +45,7 @@ def movie(
     recordings : mapping of title to path, array-like or Recording
         All of one frame size. Unless the view says otherwise, the last one sets the limits of
         all, so give the reference, such as the truth, last.
-    path : Path
+    path : str or Path
         Ends in .gif, .mp4 or .webm; what stands there is replaced when the new file is complete.
     view : View
     frames : slice, optional
@@ -73,12 +73,12 @@ def movie(
     >>> from tempfile import TemporaryDirectory
     >>> noise = np.random.default_rng(0).random((9, 32, 32))
     >>> with TemporaryDirectory() as folder:
-    ...     made = movie({"noise": noise}, Path(folder) / "noise.gif", fps=5)
+    ...     made = movie({"noise": noise}, f"{folder}/noise.gif", fps=5)
     >>> made.format, made.n_frames, made.fps
     ('gif', 9, 5)
     """
+    path = check_place(path)
     kind = movie_format(path)
-    check_place(path)
     name = DIVERGING if view.difference else view.colour_map
     palette = Palette(name, n_shades=kind.n_shades) if kind.n_shades else Palette(name)
     with ExitStack() as stack:

@@ -26,7 +26,7 @@ _DEFAULT = View()
 
 def picture(
     recordings: Mapping[str, Any],
-    path: Path,
+    path: str | Path,
     view: View = _DEFAULT,
     *,
     frames: slice | None = None,
@@ -40,7 +40,7 @@ def picture(
     recordings : mapping of title to path, array-like or Recording
         All of one frame size. Unless the view says otherwise, the last one sets the limits of
         each row, so give the reference, such as the truth, last.
-    path : Path
+    path : str or Path
         The PNG to write.
     view : View
     frames : slice, optional
@@ -60,11 +60,11 @@ def picture(
     >>> from tempfile import TemporaryDirectory
     >>> rng = np.random.default_rng(0)
     >>> with TemporaryDirectory() as folder:
-    ...     made = picture({"noise": rng.random((9, 32, 32))}, Path(folder) / "noise.png")
+    ...     made = picture({"noise": rng.random((9, 32, 32))}, f"{folder}/noise.png")
     >>> made.format, made.n_frames
     ('png', 9)
     """
-    check_place(path)
+    path = check_place(path)
     palette = Palette(DIVERGING if view.difference else view.colour_map)
     with ExitStack() as stack:
         scene = open_scene(stack, recordings, view)

@@ -48,7 +48,7 @@ def draw_gains(rows: Sequence[Row], path: Path) -> Path:
     both = figure.subplots(1, 2)
     for axes, metric in zip(both, _LABELS, strict=True):
         _stack(axes, rows, metric)
-    figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return save_figure(figure, path)
 
 

@@ -56,7 +56,7 @@ class Traces:
 @styled
 def traces(
     recordings: Mapping[str, Any],
-    path: Path,
+    path: str | Path,
     places: Sequence[Point],
     view: View = _DEFAULT,
     *,
@@ -70,7 +70,7 @@ def traces(
     Parameters
     ----------
     recordings : mapping of title to path, array-like or Recording
-    path : Path
+    path : str or Path
         The PNG to write, 1200 pixels wide.
     places : sequence of (int, int)
         Rows and columns.
@@ -92,7 +92,7 @@ def traces(
         Where a place is not in the frame, or in no ROI; if the file cannot be written; without
         matplotlib.
     """
-    check_place(path)
+    path = check_place(path)
     with ExitStack() as stack:
         scene = open_scene(stack, recordings, view)
         chosen = scene.chosen(frames)
