@@ -112,6 +112,7 @@ def test_the_page_opens_quietly_and_shows_all_images(page):
     assert page.run("document.querySelectorAll('script').length") == 1
     video = page.run("document.querySelectorAll('video, .movie img').length")
     assert video == 1
+    page.wait("[...document.querySelectorAll('video')].every(v => v.readyState >= 2)")
 
 
 def test_moving_the_slider_moves_the_picture(page):

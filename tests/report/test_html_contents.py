@@ -141,7 +141,7 @@ def test_active_places_are_picked_each_once():
         ring = (distance > 2) & (distance < 6)  # a dark nucleus does not split a cell
         frames[:, ring] += height * (np.sin(np.arange(120) / 5)[:, None] > 0)
     frames += np.linspace(0, 3, 120)[:, None, None] * (columns < 8)  # slow changes count little
-    found = pick_regions(activity_image(ArrayRecording(frames)), n_regions=2)
+    found = pick_regions(activity_image(ArrayRecording(frames), memory_bytes=MEMORY), n_regions=2)
     centres = [tuple(np.argwhere(region.mask).mean(axis=0).round()) for region in found]
     np.testing.assert_allclose(centres, list(places), atol=1.5)
     assert [region.name for region in found] == ["1", "2"]

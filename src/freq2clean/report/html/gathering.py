@@ -103,7 +103,7 @@ def gather(
         memory_bytes=memory_bytes, progress=in_facts,
     )  # fmt: skip
     inspection = inspect_recordings(raw, denoised, progress=in_inspection)
-    regions, regions_from = _regions(denoised, rois)
+    regions, regions_from = _regions(denoised, rois, memory_bytes)
     seen = watch(recordings, regions, memory_bytes=memory_bytes, progress=in_watch)
     frame = _liveliest_frame(seen["denoised"], len(raw))
     scale = Scale(**facts.findings["scale"]) if "scale" in facts.findings else Scale()
@@ -139,8 +139,10 @@ def _check_rois(rois: Mapping[str, Rois], raw: Recording) -> None:
             )
 
 
-def _regions(denoised: Recording, rois: Mapping[str, Rois]) -> tuple[list[Region], str]:
-    activity = activity_image(denoised)
+def _regions(
+    denoised: Recording, rois: Mapping[str, Rois], memory_bytes: int
+) -> tuple[list[Region], str]:
+    activity = activity_image(denoised, memory_bytes=memory_bytes)
     for kind in ("fused", "truth", "denoised", "raw"):
         if kind in rois and len(rois[kind]):
             return regions_of_rois(rois[kind], activity), f"the most active ROIs found on {kind}"

@@ -12,8 +12,10 @@ from scipy.ndimage import binary_fill_holes, gaussian_filter, label, maximum_fil
 
 from freq2clean.fusion.survey import spread_runs
 from freq2clean.pipeline.labels import read_labels
+from freq2clean.pipeline.memory import block_frames
 from freq2clean.recordings import Recording
 from freq2clean.rois import Rois
+from freq2clean.streaming import blocks
 
 __all__ = ["Region", "activity_image", "pick_regions", "read_rois", "regions_of_rois"]
 
@@ -44,22 +46,24 @@ class Region:
         return np.flatnonzero(self.mask)
 
 
-def activity_image(denoised: Recording) -> NDArray[np.float64]:
+def activity_image(denoised: Recording, *, memory_bytes: int) -> NDArray[np.float64]:
     """How much each place (Y, X) varies within about 48 frames, spread over the recording.
 
-    Slow changes such as bleaching do not count, nor does noise of single pixels.
+    Slow changes such as bleaching hardly count, nor does noise of single pixels.
     """
+    size = block_frames(denoised, memory_bytes=memory_bytes)
     variance = np.zeros(denoised.shape[1:])
-    for start, stop in spread_runs(len(denoised), n_runs=_RUNS, length=_RUN_FRAMES):
+    for run in spread_runs(len(denoised), n_runs=_RUNS, length=_RUN_FRAMES):
         total, squares = np.zeros_like(variance), np.zeros_like(variance)
         level: NDArray[np.float32] | None = None
-        for frame in denoised.read(start, stop):
-            smooth = gaussian_filter(_finite(frame), _SMOOTHING_PX, truncate=2.0)
-            level = smooth if level is None else level
-            smooth = smooth - level
-            total += smooth
-            squares += np.square(smooth)
-        n_frames = stop - start
+        for start, stop in blocks(*run, size):
+            for frame in denoised.read(start, stop):
+                smooth = gaussian_filter(_finite(frame), _SMOOTHING_PX, truncate=2.0)
+                level = smooth if level is None else level
+                smooth = smooth - level
+                total += smooth
+                squares += np.square(smooth)
+        n_frames = run[1] - run[0]
         variance += squares / n_frames - np.square(total / n_frames)
     activity: NDArray[np.float64] = np.sqrt(np.maximum(variance, 0))
     return activity

@@ -65,7 +65,7 @@ def what_was_done(contents: Contents) -> str:
     raw, denoised = contents.sources["raw"], contents.sources["denoised"]
     facts = contents.facts
     denoiser = facts.denoiser.get("model")
-    by = f"denoised by {denoiser}" if denoiser else f"denoised, to {short_name(denoised)}"
+    by = f"denoised by {denoiser}" if denoiser else f"denoised ({short_name(denoised)})"
     method = facts.parameters.get("method")
     how = f"by {_METHODS.get(method, method)}" if method else "by a method that is not known"
     return (
@@ -172,8 +172,8 @@ def _expectation(findings: Any) -> str:
     share = fall / findings["noise_sd"] ** 2
     return (
         f"In the bands that were corrected the mean squared error falls from {number(before)} to "
-        f"{number(after)} counts², as the recordings themselves let expect; that is {share:.2%} of "
-        "the raw noise variance. What error the denoised recording has beside that is not known: "
+        f"{number(after)} counts², as the recordings themselves let expect: by {share:.2%} of the "
+        "raw noise variance. What error the denoised recording has beside that is not known: "
         "`freq2clean run --probe` measures the gain of all, with an interval and a map."
     )
 

@@ -30,24 +30,24 @@ def weights_figure(contents: Contents) -> Safe:
     findings = contents.facts.findings
     weights = np.array(findings["weights"], np.float64)
     rate = contents.sources["raw"].metadata.frame_rate_hz
-    edges = np.array(findings["band_edges_cycles_per_frame"]) * (rate or 1.0)
-    unit = "Hz" if rate else "cycles per frame"
+    edges = np.array(findings["band_edges_cycles_per_frame"]) * (rate or 1000.0)
+    unit = "Hz" if rate else "cycles per 1000 frames"
     rings = np.array(findings["ring_edges_cycles_per_pixel"])
     per_cell = rings[1] if len(rings) > 1 else 1.0
     n_bands = len(weights)
     chart = cell_map(
-        "Weights of the difference between raw and denoised, by temporal frequency and by spatial "
-        "frequency",
+        "Weights of the difference between raw and denoised, by temporal and by spatial frequency",
         Cells(weights[::-1]),
         x_label="spatial frequency, cycles per pixel",
-        y_label=f"temporal, {unit}",
+        y_label=unit,
         x_ticks=[(t / per_cell + 1, f"{t:g}") for t in ticks(0, float(rings[-1]), 7)],
         y_ticks=_band_ticks(edges),
         height=max(150, min(420, n_bands * _ROW + _FRAME)),
     )
     said = (
         "Share of the difference between the raw and the denoised recording that was given back: "
-        "pale is none, strong is all of it. The lowest row holds the mean image. Weights are a "
+        "pale is none, strong is all of it. The lowest row holds the mean image, those above what "
+        f"changes faster ({unit}). Weights are a "
         f"first estimate; over the image they differ. {_reach(weights, rings, edges, unit)}"
     )
     return tag("figure", chart, tag("figcaption", said), _numbers(weights, rings, edges, unit))
