@@ -42,7 +42,9 @@ def frames_of() -> Callable[[Path], tuple[np.ndarray, list[float]]]:
         av = pytest.importorskip("av")
         with av.open(str(path)) as movie:
             (stream,) = movie.streams
-            assert stream.codec_context.pix_fmt == "yuv420p"
+            context = stream.codec_context
+            assert context.pix_fmt == "yuv420p"
+            assert context.colorspace == context.color_primaries == 1  # BT.709
             held = list(movie.decode(stream))
             end = float(stream.duration * stream.time_base if stream.duration else 0)
         times = [float(frame.pts * frame.time_base) for frame in held]

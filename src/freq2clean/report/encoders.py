@@ -20,7 +20,7 @@ from freq2clean.report.palette import Palette
 __all__ = ["FORMATS", "MovieFormat", "movie_format"]
 
 Add = Callable[[NDArray[np.uint8]], None]
-_BT709 = 1
+_BT709 = _LIMITED = 1  # FFmpeg's numbers of colour spaces and of ranges
 _GIF_SHADES = 64
 _TRANSPARENT = _GIF_SHADES
 _FOREVER = b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
@@ -147,19 +147,11 @@ def _video(
 ) -> Iterator[Add]:
     """H.264 or VP9, 8 bits, 4:2:0, with the colours of BT.709, which is what browsers play."""
     import av
-    from av.video.reformatter import ColorRange, Colorspace
 
     def add(indices: NDArray[np.uint8]) -> None:
         frame = av.VideoFrame.from_ndarray(palette.colours[indices], format="rgb24")
-        container.mux(
-            stream.encode(
-                frame.reformat(
-                    format="yuv420p",
-                    dst_colorspace=Colorspace.ITU709,
-                    dst_color_range=ColorRange.MPEG,
-                )
-            )
-        )
+        video = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        container.mux(stream.encode(video))
 
     options = {"movflags": "+faststart"} if file.suffix.lower() == ".mp4" else {}
     with av.open(str(file), "w", options=options) as container:
@@ -169,9 +161,7 @@ def _video(
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
-        context.color_range = ColorRange.MPEG
-        context.colorspace = Colorspace.ITU709
-        context.color_primaries = _BT709
-        context.color_trc = _BT709
+        context.color_range = _LIMITED
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
         yield add
         container.mux(stream.encode(None))
