@@ -9,6 +9,8 @@ import tifffile
 from freq2clean.recordings import open_recording
 from freq2clean.rois import Rois
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture
 def activity(tmp_path):

@@ -1,7 +1,5 @@
 """Recordings that all denoisers are tried on."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 
@@ -37,14 +35,5 @@ def noisy():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """PyTorch on one thread: tests run beside each other."""
-    if find_spec("torch") is None:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    """All of these tests."""

@@ -1,7 +1,5 @@
 """A simulated recording that tools find cells in, and what makes them quick."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 
@@ -41,14 +39,5 @@ def recording():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """PyTorch on one thread: tests run beside each other."""
-    if find_spec("torch") is None:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    """All of these tests."""

@@ -138,6 +138,14 @@ class TestRuns:
         assert (other.is_cell != found.is_cell).mean() > 0.9
         assert other.options["classifier"] == "inverted.npy"
 
+    def test_it_can_register_first(self, simulated, tmp_path, recording):
+        shaken = simulated.raw[:200].copy()
+        shaken[::2] = np.roll(shaken[::2], 3, axis=2)
+        Suite2p(registration=True).find(recording(shaken), folder=tmp_path / "found")
+        moved = tmp_path / "found" / "suite2p" / "plane0" / "reg_outputs.npy"
+        shifts = np.load(moved, allow_pickle=True).item()["xoff"]
+        assert abs(abs(np.median(shifts[::2]) - np.median(shifts[1::2])) - 3) <= 1
+
     def test_nothing_found_is_no_failure(self, recording, tmp_path):
         noise = np.random.default_rng(0).poisson(50, (200, 48, 48)).astype(np.uint16)
         none = Suite2p(threshold_scaling=50.0).find(recording(noise), folder=tmp_path / "found")
