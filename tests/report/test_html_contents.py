@@ -63,7 +63,7 @@ class Reader(HTMLParser):
             self.cells.append(data)
 
     def __str__(self) -> str:
-        return " ".join("".join(self.text).split())
+        return " ".join(" ".join(self.text).split())
 
     def all(self, name: str) -> list[dict[str, str | None]]:
         return [attributes for found, attributes in self.elements if found == name]
@@ -276,7 +276,16 @@ def test_the_headline_without_a_probe_is_an_expectation(contents):
     assert "not known" in headline(told(contents, findings={}))
 
 
-def test_the_headline_is_honest_about_the_truth(contents, fused_files, monkeypatch):
+def test_a_method_that_foretells_nothing(contents):
+    parameters = {"method": "fft", "alpha": 0.85}
+    findings = {"scale": {"gain": 1.0, "offset": 0.0}, "windows": [(0, 90)], "n_bins": 1}
+    shown = Reader(page(told(contents, parameters=parameters, findings=findings)))
+    for words in ("What was gained is not known", "Not known: there is no truth", "alpha 0.85"):
+        assert words in str(shown)
+    assert "What was given back" not in str(shown)
+
+
+def test_the_headline_is_honest_about_the_truth(contents):
     class Score:
         def __init__(self, psnr_db: float) -> None:
             self.psnr_db = psnr_db

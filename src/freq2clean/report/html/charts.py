@@ -14,7 +14,7 @@ __all__ = ["WIDTH", "Cells", "Series", "cell_map", "interval", "line_chart", "ti
 
 WIDTH = 720
 _LEFT, _RIGHT, _TOP = 68, 12, 10
-_UNDER_TEXT = 0.5
+_UNDER_TEXT = 0.45
 _NUMBERS, _LABEL = 24, 20
 
 

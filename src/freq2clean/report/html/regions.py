@@ -88,13 +88,20 @@ def pick_regions(activity: NDArray[np.float64], *, n_regions: int = 6) -> list[R
     background = float(np.median(activity))
     is_peak = (bodies == maximum_filter(bodies, 4 * reach + 1)) & (bodies > np.median(bodies))
     peaks = np.argwhere(is_peak)[np.argsort(-bodies[is_peak], kind="stable")]
-    masks = (_around(activity, int(y), int(x), reach, background) for y, x in peaks)
-    kept = [mask for mask in masks if mask.sum() >= _LEAST_PIXELS][:n_regions]
-    return [Region(mask, str(number)) for number, mask in enumerate(kept, start=1)]
+    found: list[Region] = []
+    taken = np.zeros(activity.shape, np.bool_)
+    for y, x in peaks:
+        mask = _around(activity, int(y), int(x), reach, background)
+        if len(found) < n_regions and mask.sum() >= _LEAST_PIXELS and not (mask & taken).any():
+            taken |= mask
+            found.append(Region(mask, str(len(found) + 1)))
+    return found
 
 
 def read_rois(path: str | Path) -> Rois:
     """ROIs from a file of freq2clean (.npz), or a label image or masks (.tif, .npy).
+
+    Of the former those that the tool takes for cells.
 
     Raises
     ------
@@ -102,7 +109,7 @@ def read_rois(path: str | Path) -> Rois:
         If the file cannot be read.
     """
     if Path(path).suffix.lower() == ".npz":
-        return Rois.load(path)
+        return Rois.load(path).cells()
     labels = read_labels(path)
     read = Rois.from_label_image if labels.ndim == 2 else Rois.from_masks
     return read(labels, tool=Path(path).name)

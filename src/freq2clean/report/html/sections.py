@@ -86,7 +86,9 @@ def _movie(movie: Movie) -> Safe:
 
 
 def _gain(contents: Contents) -> Safe:
-    return joined([_scores(contents), gain_figures(contents)])
+    known = joined([_scores(contents), gain_figures(contents)])
+    unknown = "Not known: there is no truth to score by, and the method foretells nothing."
+    return known or tag("p", unknown)
 
 
 def _scores(contents: Contents) -> Safe | None:
