@@ -68,11 +68,16 @@ def test_the_clock_is_the_only_thing_that_changes():
     assert changed[1].min() > early.shape[1] // 2
 
 
-def test_words_are_there_and_cut_where_they_do_not_fit():
+def test_words_are_there_and_small_or_cut_where_they_do_not_fit():
     assert (letters("µ × − …é", 20) == 255).any()
     boxes = {letters(c, 20).tobytes() for c in "µ×−…é"}
     assert len(boxes) == 5  # none of them is the box of an unknown letter
-    assert letters("a long title", 20, room=60).shape[1] <= 60
+    wide = letters("a long title", 20)
+    smaller = letters("a long title", 20, room=wide.shape[1] * 4 // 5)
+    assert smaller.shape[0] < wide.shape[0]
+    assert smaller.shape[1] <= wide.shape[1] * 4 // 5
+    assert letters("a long title", 20, room=40).shape[1] <= 40
+    assert letters("", 20, room=40).shape[1] == 1
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,8 @@ def _pair(text: str | None, option: str) -> tuple[float, float] | None:
 
 
 def _show(made: Mapping[str, Any]) -> None:
+    from freq2clean.report.contrast import in_words
+
     start, stop, step = made["frames"]
     pace = ""
     if made.get("fps"):
@@ -282,5 +284,5 @@ def _show(made: Mapping[str, Any]) -> None:
             pace += f", {made['speed']:.3g} x real time"
     each = f" in steps of {step}" if step > 1 else ""
     out.print(f"{made['path']}: frames {start} to {stop - 1}{each}{pace}", markup=False)
-    for title, (low, high) in made.get("limits", {}).items():
-        out.print(f"  {title}: {low:.4g} to {high:.4g}", markup=False)
+    for title, limits in made.get("limits", {}).items():
+        out.print(f"  {title}: {in_words(limits)}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.metrics.quantiles import QuantileSketch
 
-__all__ = ["PERCENTILES", "Limits", "check_percentiles", "limits_of", "shades"]
+__all__ = ["PERCENTILES", "Limits", "check_percentiles", "in_words", "limits_of", "shades"]
 
 Limits = tuple[float, float]
 
@@ -61,6 +62,20 @@ def check_percentiles(percentiles: tuple[float, float]) -> tuple[float, float]:
             f"percentiles = {low:g}, {high:g}; give two between 0 and 100, the smaller one first"
         )
     return low, high
+
+
+def in_words(limits: Limits) -> str:
+    """Both with as many decimals as their distance asks for.
+
+    Examples
+    --------
+    >>> in_words((0.0004, 1229.4)), in_words((20.83, 97.31)), in_words((-0.0123, 0.0123))
+    ('0 to 1229', '20.8 to 97.3', '-0.0123 to 0.0123')
+    """
+    low, high = limits
+    decimals = max(0, 2 - math.floor(math.log10(high - low))) if high > low else 0
+    low, high = (round(limit, decimals) + 0.0 for limit in limits)  # no -0
+    return f"{low:.{decimals}f} to {high:.{decimals}f}" if decimals < 9 else f"{low:g} to {high:g}"
 
 
 def shades(image: NDArray[Any], limits: Limits, *, gamma: float = 1.0) -> NDArray[np.float32]:

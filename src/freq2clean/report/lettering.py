@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["letters", "line_height"]
 
 _FONT = Path(__file__).with_name("fonts") / "DejaVuSans.ttf"
+_SMALLEST = 0.7
 
 
 def letters(text: str, size: int, *, room: int | None = None) -> NDArray[np.uint8]:
-    """One line of text, cut with an ellipsis where it is wider than the room in pixels.
+    """One line of text; wider than the room in pixels, it is smaller, or cut with an ellipsis.
 
     Examples
     --------
@@ -29,6 +30,9 @@ def letters(text: str, size: int, *, room: int | None = None) -> NDArray[np.uint
     """
     from PIL import Image, ImageDraw
 
+    least = round(_SMALLEST * size)
+    while room and size > least and _font(size).getlength(text) > room:
+        size -= 1
     font = _font(size)
     text = _cut(text, font, room)
     image = Image.new("L", (max(1, round(font.getlength(text))), line_height(size)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.pipeline.opening import open_one
 from freq2clean.recordings import Recording
-from freq2clean.report.contrast import PERCENTILES, Limits, check_percentiles, limits_of
+from freq2clean.report.contrast import PERCENTILES, Limits, check_percentiles, in_words, limits_of
 from freq2clean.report.views import Difference, Zoomed
 from freq2clean.streaming import blocks, read_ahead
 
@@ -182,7 +182,7 @@ class Scene:
 
     def notes(self, limits: Mapping[str, Limits]) -> list[str]:
         """The limits in words for each panel, or for all of them with the first."""
-        texts = [f"{low:.3g} to {high:.3g}" for low, high in limits.values()]
+        texts = [in_words(pair) for pair in limits.values()]
         if isinstance(self.view.contrast, str):
             texts[0] += " ({:g}–{:g} %)".format(*self.view.percentiles)
         return texts if self.view.contrast == "own" else [texts[0]] + [""] * (len(texts) - 1)
