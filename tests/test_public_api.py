@@ -57,7 +57,7 @@ CLASSES = [
 
 MAY_IMPORT = {"freq2clean", "freq2clean.version"}
 FORBIDDEN = {
-    "PIL", "dask", "h5py", "imagecodecs", "matplotlib", "numpy", "rich", "scipy", "skimage",
+    "PIL", "av", "dask", "h5py", "imagecodecs", "matplotlib", "numpy", "rich", "scipy", "skimage",
     "tifffile", "torch", "typer", "zarr",
 }  # fmt: skip
 
