@@ -131,7 +131,6 @@ def test_several_seeds(done, freq2clean_here, tmp_path):
     words = (*TINY[:-1], "--patch-t", "8,16", "--seeds", "0,3")
     shown = freq2clean_here(*words, cwd=folder.parent).stdout
     assert "psnr db lowest" in " ".join(shown.split())
-    assert "of 2 seeds)" in shown
     again = json.loads(freq2clean_here(*words, "--json", cwd=folder.parent).stdout)
     assert [row for row in again["rows"] if row["seed"] == 0] == said["rows"]
     summary = table(folder / "patch-t-summary.csv")
@@ -146,6 +145,10 @@ def test_several_seeds(done, freq2clean_here, tmp_path):
         assert float(texts["psnr_db"]) == row["psnr_db"] == pytest.approx(sum(of) / 2)
         assert [row["psnr_db_lowest"], row["psnr_db_highest"]] == sorted(of)
     assert {verdict["n_seeds"] for verdict in again["verdicts"]} == {2}
+    fft = again["verdicts"][1]
+    low, high = fft["psnr_gain_range_db"]
+    assert f"{fft['psnr_gain_db']:+.2f} ({low:+.2f} to {high:+.2f}) dB" in " ".join(shown.split())
+    assert f"({fft['n_held']} of 2 seeds)" in " ".join(shown.split())
 
 
 def test_killed_in_a_training_it_goes_on(done, command, tmp_path):

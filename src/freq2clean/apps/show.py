@@ -180,10 +180,17 @@ def verdicts(found: Sequence[Verdict]) -> None:
         out.print(
             f"{verdict.method}: patch_t = {verdict.short_patch_t} against {verdict.long_patch_t} "
             f"denoised only, trained {verdict.times_faster:.1f} times as fast: "
-            f"{verdict.psnr_gain_db:+.2f} dB, {verdict.ssim3d_gain:+.3f} SSIM3D: "
+            f"{_gain(verdict.psnr_gain_db, verdict.psnr_gain_range_db, '.2f')} dB, "
+            f"{_gain(verdict.ssim3d_gain, verdict.ssim3d_gain_range, '.3f')} SSIM3D: "
             + ("better" if verdict.holds else "not better by both")
             + (f" ({verdict.n_held} of {verdict.n_seeds} seeds)" if verdict.n_seeds > 1 else "")
         )
+
+
+def _gain(mean: float, between: tuple[float, float], digits: str) -> str:
+    """With what it is between, where that is not one number."""
+    low, high = (f"{end:+{digits}}" for end in between)
+    return f"{mean:+{digits}}" + (f" ({low} to {high})" if low != high else "")
 
 
 def files(paths: Mapping[str, Path]) -> None:

@@ -19,6 +19,9 @@ Row = Mapping[str, Any]
 _DENOISED = "denoised"
 _LABELS = {"psnr_db": "PSNR, dB", "ssim3d": "SSIM3D"}
 _ENDS = "lowest", "highest"
+_OVER = "auto"
+_DASHES = (0, (4, 4)), (4, (4, 4))
+"""Of lines that may coincide, as of `_OVER` and subspace: one shows in the gaps of the other."""
 _BARS_WIDTH = 0.8
 _ROOM = 0.12
 _CURVES = "#0072b2", "#e69f00"
@@ -78,7 +81,10 @@ def draw_training_time(rows: Sequence[Row], path: Path) -> Path:
             times = [
                 _score(row, "training_seconds") / 60 for row in rows if row["method"] == method
             ]
-            style: dict[str, Any] = {"marker": "o", "color": COLOURS[method], "label": method}
+            style: dict[str, Any] = {
+                "marker": "o", "color": COLOURS[method], "label": method,
+                "linestyle": _DASHES[0] if method == _OVER else "-",
+            }  # fmt: skip
             left.plot(times, scores, **style)
             if method == _DENOISED:
                 for time, score, label in zip(times, scores, _trainings(rows), strict=True):
@@ -173,8 +179,8 @@ def _sweep(axes: Axes, rows: Sequence[Row], parameter: str, metric: str) -> None
     for row in rows:
         if row[parameter] is None:
             axes.axhline(
-                _score(row, metric), color=COLOURS[row["method"]], linestyle="--",
-                label=row["method"],
+                _score(row, metric), color=COLOURS[row["method"]], label=row["method"],
+                linestyle=_DASHES[row["method"] == _OVER],
             )  # fmt: skip
     if parameter == "window":
         axes.set_xscale("log")
