@@ -253,7 +253,11 @@ def test_what_a_screen_reader_says(page):
     assert page.run("document.documentElement.lang") == "en"
     assert page.run("[...document.images].every(i => i.alt.length > 10)")
     assert page.run("[...document.querySelectorAll('input, select')].every(i => i.labels.length)")
-    assert page.run("[...document.querySelectorAll('button')].every(b => b.textContent.trim())")
+    for selector in ("button", "label"):
+        said = "e => e.ariaLabel || e.textContent.trim()"
+        names = page.run(f"[...document.querySelectorAll('{selector}')].map({said})")
+        assert all(names)
+        assert selector == "button" or len(set(names[:2] + names[3:5])) == 4
     assert page.run(
         "[...document.querySelectorAll('svg[role=img]')].every(s => s.firstChild.tagName === "
         "'title' && s.firstChild.textContent.length > 10)"

@@ -460,3 +460,32 @@ def test_rois_are_read_from_every_kind_of_file(fused_files, tmp_path):
     np.testing.assert_array_equal(again.label_image(), labels.label_image())
     np.save(tmp_path / "masks.npy", labels.masks())
     assert len(read_rois(tmp_path / "masks.npy")) == len(labels)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8), (20, 3, 40), (1, 16, 16)])
+def test_small_recordings_are_reported_too(shape, tmp_path):
+    raw = np.random.default_rng(0).poisson(5, shape).astype(np.uint16)
+    denoised = np.full(shape, 5, np.float32)
+    write_report(raw, denoised, denoised, out=tmp_path / "report.html")
+    assert f"{shape[0]} frames of" in (tmp_path / "report.html").read_text()
+
+
+def test_what_is_missing_stays_missing(fused_files, gain, tmp_path):
+    """Part of the field without values, an ROI there, and a gain of which nothing is known."""
+    arrays = [open_recording(path)[:].astype(np.float32) for path in fused_files[:3]]
+    for array in arrays:
+        array[:, :20, :20] = np.nan
+    labels = np.zeros((72, 80), int)
+    labels[2:9, 2:9], labels[40:50, 40:50] = 1, 2
+    empty = replace(
+        gain, db=None, interval_db=(None, None), map_db=((None, None), (None, None)),
+        ring_correlation_denoised=(None,) * 4, ring_correlation_fused=(None,) * 4,
+        detail_px_denoised=None, detail_px_fused=None,
+    )  # fmt: skip
+    known = Known(gain=empty, rois={"fused": Rois.from_label_image(labels)})
+    out = tmp_path / "report.html"
+    write_report(*arrays, out=out, known=known)
+    text = out.read_text()
+    assert "Region 2" in text
+    assert "nan" not in text.split("<main>")[1].split("data:")[0]
+    assert 'd=""' in text  # the trace of the first ROI

@@ -151,10 +151,11 @@ def _regions(
 
 def _liveliest_frame(seen: Seen, n_frames: int) -> int:
     """Where the regions are brightest beside what is usual for them; the middle without any."""
-    spread = np.nanstd(seen.traces, axis=1, keepdims=True) if seen.traces.size else np.zeros(1)
-    if not (np.isfinite(spread) & (spread > 0)).any():
+    traces = seen.traces[np.isfinite(seen.traces).any(axis=1)]
+    if not traces.size or np.nanmax(traces) == np.nanmin(traces):
         return n_frames // 2
-    height = (seen.traces - np.nanmean(seen.traces, axis=1, keepdims=True)) / spread
+    spread = np.nanstd(traces, axis=1, keepdims=True)
+    height = (traces - np.nanmean(traces, axis=1, keepdims=True)) / np.maximum(spread, 1e-30)
     return int(np.nan_to_num(height).sum(axis=0).argmax())
 
 

@@ -67,20 +67,22 @@ def _controls(kind: str, what: str, names: list[str]) -> Safe:
         tag("button", sign, type="button", data_zoom=do, aria_label=f"{label}, {what}")
         for do, sign, label in (("out", "−", "Zoom out"), ("in", "+", "Zoom in"))
     ]
-    whole = tag("button", "Whole field", type="button", data_zoom="whole")
+    hidden = tag("span", f", {what}", class_="visually-hidden")
+    whole = tag("button", "Whole field", hidden, type="button", data_zoom="whole")
     return tag(
         "div",
-        _choice(kind, "left", "Left", names, "denoised"),
+        _choice(kind, "left", what, names, "denoised"),
         tag("span", buttons[0], tag("output", "1×"), buttons[1], whole, class_="zoom"),
-        _choice(kind, "right", "Right", names, "fused"),
+        _choice(kind, "right", what, names, "fused"),
         class_="controls",
     )
 
 
-def _choice(kind: str, side: str, label: str, names: list[str], chosen: str) -> Safe:
+def _choice(kind: str, side: str, what: str, names: list[str], chosen: str) -> Safe:
     options = [tag("option", name, value=name, selected=name == chosen) for name in names]
     select = tag("select", *options, id=f"{kind}-{side}", data_side=side)
-    return tag("label", f"{label} ", select, for_=f"{kind}-{side}")
+    hidden = tag("span", f" image, {what}", class_="visually-hidden")
+    return tag("label", side.capitalize(), hidden, " ", select, for_=f"{kind}-{side}")
 
 
 def _slider(kind: str) -> Safe:
