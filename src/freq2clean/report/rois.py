@@ -207,7 +207,7 @@ def draw_masks(
     from matplotlib.lines import Line2D
 
     n_panels = max(len(panels) for panels in lines.values())
-    figure = new_figure(2.4 * n_panels, 2.75 * len(lines) + 0.4)
+    figure = new_figure(2.4 * n_panels, 3.0 * len(lines) + 0.6)
     grid = figure.subplots(len(lines), n_panels, squeeze=False)
     for line, (name, panels) in zip(grid, lines.items(), strict=True):
         for axes in line:
