@@ -35,7 +35,7 @@ from freq2clean.report.html.regions import (
     regions_of_rois,
 )
 from freq2clean.report.html.sections import sections
-from freq2clean.report.html.sentences import caveats, headline
+from freq2clean.report.html.sentences import caveats, headline, what_was_done
 from freq2clean.report.html.watching import watch
 from freq2clean.report.html.writing import page
 from freq2clean.rois import Rois
@@ -273,6 +273,9 @@ def test_the_headline_without_a_probe_is_an_expectation(contents):
     nothing = told(contents, findings={**found, "expected_mse_in_bands": [0.0, 0.0]})
     assert "there is nothing to gain" in headline(nothing)
     assert "--probe" not in " ".join(caveats(nothing))
+    assert what_was_done(nothing).endswith("gain most).")
+    moved = told(contents, provenance={"registration": {}})
+    assert "with the motion taken out meanwhile" in what_was_done(moved)
     assert "not known" in headline(told(contents, findings={}))
 
 

@@ -87,7 +87,7 @@ def _movie(movie: Movie) -> Safe:
 
 def _gain(contents: Contents) -> Safe:
     known = joined([_scores(contents), gain_figures(contents)])
-    unknown = "Not known: there is no truth to score by, and the method foretells nothing."
+    unknown = "Not known: there is no truth to score by, no probe, and no expectation."
     return known or tag("p", unknown)
 
 

@@ -68,9 +68,15 @@ def what_was_done(contents: Contents) -> str:
     by = f"denoised by {denoiser}" if denoiser else f"denoised ({short_name(denoised)})"
     method = facts.parameters.get("method")
     how = f"by {_METHODS.get(method, method)}" if method else "by a method that is not known"
+    moved = ", with the motion taken out meanwhile" if _registered(contents) else ""
+    why = (
+        ""
+        if _found_nothing(facts.findings)
+        else ": fine detail that the denoiser took away, and the raw recording still shows, was "
+        "given back"
+    )
     return (
-        f"The recording {short_name(raw)}, {size_of(raw)}, was {by}, then fused {how}: fine detail "
-        "that the denoiser took away, and the raw recording still shows, was given back."
+        f"The recording {short_name(raw)}, {size_of(raw)}, was {by}, then fused {how}{moved}{why}."
     )
 
 
@@ -89,7 +95,7 @@ def caveats(contents: Contents) -> Iterator[str]:
     if contents.scores and facts.gain:
         yield f"Without the truth, {_lower_first(_by_probe(facts.gain))}"
     is_expected = "expected_mse_reduction" in facts.findings and not facts.gain
-    if is_expected and not contents.scores and facts.findings["expected_mse_in_bands"][0]:
+    if is_expected and not contents.scores and not _found_nothing(facts.findings):
         yield _expectation(facts.findings)
     stillness = contents.inspection.raw.stillness
     if stillness is not None and stillness.range_px > _STILL_PX and not _registered(contents):
@@ -153,8 +159,8 @@ def _by_probe(gain: Gain) -> str:
 
 def _expected(findings: Any) -> str:
     if "expected_mse_reduction" not in findings:
-        return "What was gained is not known: the method does not say what it expects."
-    if findings["expected_mse_in_bands"][0] == 0:
+        return "What was gained is not known: nothing is at hand to measure it by."
+    if _found_nothing(findings):
         return (
             "Fusion found no detail that the denoised recording lacks, and left it as it is: here "
             "there is nothing to gain."
@@ -163,6 +169,11 @@ def _expected(findings: Any) -> str:
         "The error of the detail that fusion corrected is expected to fall by "
         f"{findings['expected_gain_in_bands_db']:.1f} dB."
     )
+
+
+def _found_nothing(findings: Any) -> bool:
+    """Whether the fusion left the denoised recording as it was."""
+    return bool(findings.get("expected_mse_in_bands", [1])[0] == 0)
 
 
 def _expectation(findings: Any) -> str:
