@@ -39,6 +39,7 @@ from freq2clean.report.html.sentences import caveats, headline, what_was_done
 from freq2clean.report.html.watching import watch
 from freq2clean.report.html.writing import page
 from freq2clean.rois import Rois
+from freq2clean.version import __version__
 
 MEMORY = 10**9
 NOTHING = {"fusion": None, "denoising": None, "gain": None, "memory_bytes": MEMORY}
@@ -197,6 +198,13 @@ def test_fitting_once_more_finds_what_fuse_found(fused_files):
     assert found.denoiser["model"] == "gaussian"
     assert "fitting once more" in found.notes[-1]
     assert len(found.notes) == 1
+
+
+def test_another_version_is_named(fused_files, monkeypatch):
+    monkeypatch.setattr("freq2clean.report.html.facts.__version__", "99.0")
+    raw, denoised, fused = (open_recording(path) for path in fused_files[:3])
+    (note,) = facts_of(raw, denoised, fused, **NOTHING).notes
+    assert note.endswith(f"by freq2clean 99.0; the recording was fused by {__version__}")
 
 
 def test_other_recordings_than_those_that_were_fused_are_noticed(fused_files):

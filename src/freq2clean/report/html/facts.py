@@ -15,6 +15,7 @@ from freq2clean.pipeline import DenoiseResult, FuseResult
 from freq2clean.pipeline.memory import block_frames
 from freq2clean.recordings import Recording, fingerprint
 from freq2clean.streaming import blocks, read_ahead
+from freq2clean.version import __version__
 
 __all__ = ["Facts", "facts_of", "refit"]
 
@@ -86,8 +87,17 @@ def facts_of(
     else:
         fusion_again = refit(method, raw, denoised, memory_bytes=memory_bytes, progress=progress)
         findings = fusion_again.findings
-        note = "weights and the expected gain were found by fitting once more"
+        note = f"weights and the expected gain were found by fitting once more{_by(provenance)}"
     return Facts(parameters, findings, (*doubts, note), provenance, denoiser, gain)
+
+
+def _by(provenance: Mapping[str, Any]) -> str:
+    """Which version fitted, where another one had fused: it may find other numbers."""
+    versions = provenance.get("versions")
+    before = versions.get("freq2clean") if isinstance(versions, Mapping) else None
+    if before in (None, __version__):
+        return ""
+    return f", by freq2clean {__version__}; the recording was fused by {before}"
 
 
 def _denoiser(provenance: Mapping[str, Any], done: DenoiseResult | None) -> Mapping[str, Any]:

@@ -15,7 +15,6 @@ from freq2clean.report.html.sentences import (
     headline,
     number,
     short_name,
-    size_of,
     what_was_done,
 )
 from freq2clean.report.html.table import table
@@ -159,8 +158,11 @@ def _provenance(contents: Contents) -> Safe:
             tag("ul", *notes) if notes else None,
             tag("h3", "Recordings"),
             table(
-                ("recording", "name", "size", "dtype"),
-                [(what, s.name, size_of(s), s.dtype) for what, s in contents.sources.items()],
+                ("recording", "name", "frames × rows × columns", "dtype"),
+                [
+                    (kind, source.name, " × ".join(map(str, source.shape)), source.dtype)
+                    for kind, source in contents.sources.items()
+                ],
             ),
             *_parameters("Parameters of the denoiser", facts.denoiser),
             *_parameters("Parameters of the fusion", facts.parameters),
