@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
@@ -14,6 +13,7 @@ import numpy as np
 from freq2clean.errors import InputError, OutputError
 from freq2clean.pipeline.opening import open_one
 from freq2clean.recordings import Metadata, Recording, check_target, create
+from freq2clean.recordings.small_files import check_parent
 from freq2clean.rois import Cellpose, Rois, Suite2p
 
 __all__ = ["find_rois"]
@@ -112,8 +112,7 @@ def _check_target(path: Path, inputs: list[Any]) -> None:
         raise OutputError(f"{path}: ROIs go to {_NPZ} or {', '.join(_TIFF)}; give such a name")
     if path.is_dir():
         raise OutputError(f"{path} is a folder: give the name of a file")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: there is no folder {path.parent} to write to; make it first")
+    check_parent(path)
 
 
 def _write(rois: Rois, path: Path, recording: Recording) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError, OutputError
 from freq2clean.recordings.provenance import to_json
 
-__all__ = ["check_free", "load_npz", "save_npz", "whole_file", "whole_folder"]
+__all__ = ["check_free", "check_parent", "load_npz", "save_npz", "whole_file", "whole_folder"]
 
 
 @contextmanager
@@ -34,6 +34,29 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_parent(path: Path, *, name: str | Path | None = None) -> None:
+    """Refuse a target whose folder is missing or cannot be written to, before any work is done.
+
+    Parameters
+    ----------
+    path : Path
+    name : str or Path, optional
+        What the message calls the target, if not by its path.
+
+    Raises
+    ------
+    OutputError
+    """
+    name = name or path
+    if not path.parent.is_dir():
+        raise OutputError(f"{name}: there is no folder {path.parent}; make it first")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{name}: cannot write into its folder: {error.strerror}") from error
+
+
 def check_free(path: Path) -> None:
     """Refuse a folder that cannot be made or has something in it, before any work is done.
 
@@ -45,13 +68,7 @@ def check_free(path: Path) -> None:
         raise OutputError(f"{path} is no folder: give the name of a folder")
     if path.exists() and any(path.iterdir()):
         raise OutputError(f"{path} is not empty: choose another folder, or empty it")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write into its folder: {error.strerror}") from error
+    check_parent(path)
 
 
 @contextmanager

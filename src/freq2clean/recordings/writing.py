@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
 from freq2clean.recordings.flushing import Flusher
 from freq2clean.recordings.formats import HDF5, WRITABLE, ZARR, Format, locate
 from freq2clean.recordings.pixels import pixel_dtype
+from freq2clean.recordings.small_files import check_parent
 from freq2clean.recordings.swap import put_in_place, release_memory
 
 __all__ = ["check_target", "create"]
@@ -46,8 +46,6 @@ def check_target(
     """
     found = _format_to_write(path, compression)
     target, inside = _target(path)
-    if not target.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {target.parent}; make it first")
     for source in inputs:
         for taken in _paths_of(source):
             if _replaces(target, taken):
@@ -56,11 +54,7 @@ def check_target(
                 raise OutputError(f"{path} lies inside the input {taken}: choose another folder")
     if target.exists():
         _check_replaceable(target, inside, found)
-    try:
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write into its folder: {error.strerror}") from error
+    check_parent(target, name=path)
 
 
 @contextmanager
