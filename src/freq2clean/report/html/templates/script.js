@@ -58,7 +58,7 @@
     return { image, name };
   }
 
-  function set_up(viewer) {
+  function setUp(viewer) {
     const stage = viewer.querySelector(".stage");
     const slider = viewer.querySelector("input[type=range]");
     const shots = new Map(
@@ -159,7 +159,7 @@
     stage.addEventListener("pointercancel", release);
   }
 
-  viewers.forEach(set_up);
+  viewers.forEach(setUp);
   document.documentElement.classList.add("scripted");
   look(1, 0.5, 0.5);
 })();
