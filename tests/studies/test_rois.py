@@ -217,7 +217,7 @@ def test_a_labelled_recording_of_the_user(tmp_path):
         "denoised": [tmp_path / "quiet.npy"],
         "labels": tmp_path / "labels.tif",
     }
-    study = study_rois(tmp_path / "study", [Bright()], **given)
+    study = study_rois(tmp_path / "study", [Bright(), Movie()], **given)
     assert {(row["denoiser"], row["method"]) for row in study.rows} == {
         (None, "raw"), *(("quiet", method) for method in METHODS)
     }  # fmt: skip

@@ -348,7 +348,7 @@ def _at_rate(finders: Sequence[RoiFinder], raw: Input) -> list[RoiFinder]:
         rate_hz = recording.metadata.frame_rate_hz
     return [
         replace(finder, frame_rate_hz=rate_hz)  # type: ignore[type-var]
-        if getattr(finder, "frame_rate_hz", rate_hz) is None
+        if getattr(finder, "frame_rate_hz", "none to set") is None
         else finder
         for finder in finders
     ]
