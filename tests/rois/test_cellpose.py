@@ -191,6 +191,7 @@ def test_version_4_is_called_by_its_own_signatures(recording, monkeypatch):
     package = ModuleType("cellpose")
     package.models = SimpleNamespace(CellposeModel=Four)
     monkeypatch.setitem(sys.modules, "cellpose", package)
+    monkeypatch.setitem(sys.modules, "cellpose.models", package.models)
     monkeypatch.setattr("freq2clean.rois.tools.find_spec", ModuleType)
     monkeypatch.setattr("freq2clean.rois.cellpose.version_of", lambda tool: "4.2.1.1")
     frames = np.zeros((4, 8, 9), np.float32)

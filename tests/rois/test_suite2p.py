@@ -1,6 +1,5 @@
 """Suite2p itself on a small simulated recording, and what is said where it cannot do it."""
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -200,9 +199,13 @@ def test_without_suite2p_the_extra_is_named(recording, monkeypatch):
         Suite2p().find(recording(np.zeros((20, 16, 16), np.uint16)))
 
 
-def test_a_library_that_does_not_suit_is_explained(recording, monkeypatch):
+@pytest.mark.parametrize("error", [ImportError, RuntimeError])
+def test_a_library_that_does_not_suit_is_explained(recording, monkeypatch, error):
+    def fail(module):
+        raise error("operator torchvision::nms does not exist")
+
     monkeypatch.setattr("freq2clean.rois.tools.find_spec", ModuleType)
-    monkeypatch.setitem(sys.modules, "suite2p", None)
+    monkeypatch.setattr("freq2clean.rois.tools.import_module", fail)
     with pytest.raises(MissingExtraError, match=r"suite2p cannot be imported \(.*new environment"):
         Suite2p().find(recording(np.zeros((20, 16, 16), np.uint16)))
 

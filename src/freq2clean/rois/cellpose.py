@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from freq2clean.recordings.provenance import described
 from freq2clean.rois.contract import Labels, Rois
 from freq2clean.rois.images import summarised
 from freq2clean.rois.reading import Progress, part_of
-from freq2clean.rois.tools import check_installed, quiet, version_of
+from freq2clean.rois.tools import check_installed, imported, quiet, version_of
 from freq2clean.rois.traces import extract_traces
 
 __all__ = ["IMAGES", "Cellpose"]
@@ -132,11 +133,11 @@ class Cellpose:
 def _model_of(path: str | Path | None, *, three: bool) -> Any:
     """The network, with the user's weights or the tool's own."""
     import torch
-    from cellpose import models
 
+    models = imported("cellpose.models")
     gpu = torch.cuda.is_available()
     if path is None:
-        return _standard_model(gpu, three=three)
+        return _standard_model(models, gpu, three=three)
     weights = _checked_weights(Path(path))
     try:
         model = models.CellposeModel(gpu=gpu, pretrained_model=str(Path(path).absolute()))
@@ -146,10 +147,8 @@ def _model_of(path: str | Path | None, *, three: bool) -> Any:
     return model
 
 
-def _standard_model(gpu: bool, *, three: bool) -> Any:
+def _standard_model(models: ModuleType, gpu: bool, *, three: bool) -> Any:
     """The tool's own, from where it keeps it, or from the internet."""
-    from cellpose import models
-
     try:
         return models.CellposeModel(gpu=gpu, **({"model_type": _THREE} if three else {}))
     except OSError as error:

@@ -21,7 +21,7 @@ from freq2clean.rois.binary import Scale, scale_of, write_binary
 from freq2clean.rois.classifier import load_classifier
 from freq2clean.rois.contract import Rois
 from freq2clean.rois.reading import Progress, part_of
-from freq2clean.rois.tools import check_installed, quiet, version_of
+from freq2clean.rois.tools import check_installed, imported, quiet, version_of
 
 __all__ = ["Suite2p"]
 
@@ -176,9 +176,9 @@ class Suite2p:
     def _run(self, work: Path, frame_rate_hz: float) -> dict[str, NDArray[Any]]:
         """Run Suite2p on the binary in its folder, and give what it wrote: nothing if it found
         nothing."""
-        import suite2p
         import torch
 
+        suite2p = imported(self.name)
         if not hasattr(suite2p, "default_settings"):
             raise MissingExtraError(
                 f"Suite2p {version_of(self.name)} is installed, and 1.0 or later is needed; "

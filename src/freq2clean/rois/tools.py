@@ -7,12 +7,14 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from types import ModuleType
 
 from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError
 
-__all__ = ["check_installed", "quiet", "version_of"]
+__all__ = ["check_installed", "imported", "quiet", "version_of"]
 
 
 def check_installed(tool: str) -> None:
@@ -31,6 +33,24 @@ def version_of(tool: str) -> str:
         return "0"
 
 
+def imported(module: str) -> ModuleType:
+    """A module of a tool, to be called within `quiet`.
+
+    Raises
+    ------
+    MissingExtraError
+        If it does not work with another library, such as a torchvision of another PyTorch.
+    """
+    try:
+        return import_module(module)
+    except (ImportError, RuntimeError) as error:
+        tool = module.split(".")[0]
+        raise MissingExtraError(
+            f"{tool} cannot be imported ({_said(error)}); have pip choose what works with it: "
+            f'pip install "freq2clean[{tool}]", in a new environment if need be'
+        ) from error
+
+
 @contextmanager
 def quiet(tool: str, *, hear: Callable[[str], None] = lambda line: None) -> Iterator[None]:
     """A tool's prints, warnings and log lines go nowhere, and its failure becomes an InputError.
@@ -41,11 +61,6 @@ def quiet(tool: str, *, hear: Callable[[str], None] = lambda line: None) -> Iter
         Its name, which its logger has too.
     hear : callable, optional
         Gets each line of its log.
-
-    Raises
-    ------
-    MissingExtraError
-        If it cannot be imported, say for another library that does not suit it.
     """
     with (
         _heard(logging.getLogger(tool), hear),
@@ -57,11 +72,6 @@ def quiet(tool: str, *, hear: Callable[[str], None] = lambda line: None) -> Iter
             yield
         except (Freq2CleanError, MemoryError):
             raise
-        except ImportError as error:
-            raise MissingExtraError(
-                f"{tool} cannot be imported ({_said(error)}); have pip choose what works with it: "
-                f'pip install "freq2clean[{tool}]", in a new environment if need be'
-            ) from error
         except Exception as error:
             raise InputError(f"{tool} failed: {_said(error)}") from error
 

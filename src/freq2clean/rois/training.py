@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.recordings.small_files import whole_file
-from freq2clean.rois.tools import check_installed, quiet, version_of
+from freq2clean.rois.tools import check_installed, imported, quiet, version_of
 
 __all__ = ["check_trainable", "train_cellpose"]
 
@@ -77,8 +77,7 @@ def train_cellpose(
     check_trainable()
     with tempfile.TemporaryDirectory(prefix="freq2clean-") as folder:
         with quiet(_TOOL), redirect_stderr(StringIO()), _seeded(seed):
-            from cellpose import models, train
-
+            models, train = imported("cellpose.models"), imported("cellpose.train")
             model = models.CellposeModel(gpu=False, pretrained_model=False, diam_mean=diameter_px)
             trained, *_ = train.train_seg(
                 model.net,
