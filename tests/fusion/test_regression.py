@@ -7,7 +7,7 @@ from scipy.stats import chi2
 
 from freq2clean.fusion.bases import dct_basis
 from freq2clean.fusion.components import ComponentSurvey
-from freq2clean.fusion.courses import course_changes
+from freq2clean.fusion.courses import common_support, mend
 from freq2clean.fusion.noise import NoiseMoments
 from freq2clean.fusion.regression import CourseMoments, fit_detail
 from freq2clean.fusion.rings import ring_index
@@ -84,12 +84,13 @@ def naive(scene, components, noise, *, window, basis, corrected):
     residual = scene.raw[inside] - denoised - np.einsum("kt,kyx->tyx", basis, corrected)
     n = len(denoised)
     (height, width), tapers = grid.size, grid.tapers()
-    added = np.zeros_like(denoised)
     index = ring_index(grid.size)
     number = np.bincount(index.ravel())
     profile = noise.profile(number.size)
+    found = []
     for group, loadings_of in zip(components.groups, components.loadings, strict=True):
         i, first = group.row, grid.starts[0][group.row]
+        patches = []
         for j, loadings in zip(group.columns, loadings_of, strict=True):
             loadings = loadings[:, loadings.any(axis=0)].astype(np.float64)
             column = grid.starts[1][j]
@@ -112,12 +113,18 @@ def naive(scene, components, noise, *, window, basis, corrected):
             mix = vectors * np.sqrt(powers)
             mix = mix @ np.linalg.eigh(mix.T @ others.T @ others @ mix)[1]
             white = np.linalg.solve(mix, images).reshape(-1, height, width)
-            for k, image in enumerate(white):
-                spectrum = dctn(image, norm="ortho")
+            spectra = dctn(white, axes=(1, 2), norm="ortho")
+            patches.append((rows_columns, tapers[i, j], loadings, own, others, mix, spectra))
+        finest = np.isin(index, np.unique(index)[-(number.size // 3) :])
+        ratios = [x[-1][:, finest] ** 2 / profile[index[finest]] for x in patches]
+        assumed = profile * max(1, np.concatenate(ratios).mean())
+        courses, pieces = [], []
+        for rows_columns, taper, loadings, own, others, mix, spectra in patches:
+            for spectrum in spectra:
                 power = np.bincount(index.ravel(), spectrum.ravel() ** 2) / number
-                least = profile * chi2.isf(1e-3, number) / number
-                spectrum *= np.where(power > least, 1 - profile / power, 0)[index]
-                white[k] = idctn(spectrum, norm="ortho")
+                least = assumed * chi2.isf(0.05, number) / number
+                spectrum *= np.where(power > least, 1 - assumed / power, 0)[index]
+            white = idctn(spectra, axes=(1, 2), norm="ortho")
             kept = mix @ white.reshape(len(white), -1)
             predicted = np.linalg.lstsq(own, others @ kept, rcond=None)[0]
             fused = (
@@ -129,16 +136,26 @@ def naive(scene, components, noise, *, window, basis, corrected):
             level = components.reference[rows_columns].reshape(height // 2, 2, -1, 2)
             level = level.mean(axis=(1, 3)).ravel()
             variance = loadings.T * (transfer.gain * level + transfer.offset) @ loadings
-            changes, *_ = course_changes(
-                fused[None].astype(np.float32),
-                (seen(raw, loadings) - fused)[None].astype(np.float32),
-                variance[None],
-            )
             whole = predicted + np.kron(
                 loadings.T.reshape(-1, height // 2, width // 2), np.full((1, 2, 2), 0.5)
             ).reshape(len(predicted), -1)
-            change = (own @ predicted + changes[0] @ whole).reshape(n, height, width)
-            added[:, *rows_columns] += change * tapers[i, j]
+            courses.append((fused, seen(raw, loadings) - fused, variance))
+            pieces.append((rows_columns, taper, own @ predicted, whole))
+        most = max(len(variance) for *_, variance in courses)
+        stacks = [np.zeros((len(courses), rows, most)) for rows in (n, n, most)]
+        for patch, parts in enumerate(courses):
+            for stack, part in zip(stacks, parts, strict=True):
+                stack[patch, : len(part), : part.shape[1]] = part
+        fused, missing, variance = stacks
+        mended = mend(fused.astype(np.float32), missing.astype(np.float32), variance)
+        found.append((mended, pieces))
+    added = np.zeros_like(denoised)
+    common = common_support([mended for mended, _ in found])
+    for mended, pieces in found:
+        changes, *_ = mended.changes(common)
+        for change, (rows_columns, taper, predicted, whole) in zip(changes, pieces, strict=True):
+            detail = predicted + change[:, : len(whole)] @ whole
+            added[:, *rows_columns] += detail.reshape(n, height, width) * taper
     return added
 
 

@@ -4,9 +4,17 @@ Seen through a component, which weighs a hundred pixels, a frame of the raw reco
 noisy than in any of them. Where the raw course differs from the fused one by more than its noise,
 the difference is added, weighted as `Wiener` weighs; where the fused course has more power than
 the raw one less its noise supports, it is scaled down. The mean is left alone.
+
+A small lack, or a small excess, shows in no single course. Many together show what a denoiser takes
+of the signal in a band, and leaves of the noise; then each is mended by what it shows itself, drawn
+toward what all show: an empirical Bayes estimate, as in Efron and Morris (1973),
+doi:10.2307/2284155.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +23,85 @@ from scipy.special import chdtri
 
 from freq2clean.fusion.bases import temporal_bands
 
-__all__ = ["LEAST_FRAMES", "course_changes", "has_excess"]
+__all__ = ["LEAST_FRAMES", "CommonSupport", "Courses", "common_support", "has_excess", "mend"]
 
 LEAST_FRAMES = 32
 _CHANCE = 1e-3
 _SURE = 4.0
+_SPREAD = 0.05
 _NOISE_MARGIN = 1.1
+_NEXT_TO_NOTHING = 1e-9
 _TINY = 1e-30
 
 
-def course_changes(
+@dataclass(frozen=True, eq=False)
+class CommonSupport:
+    """What the courses of all components show together, band by band.
+
+    Parameters
+    ----------
+    sure : ndarray of bool, (bands,)
+        Whether they have more power than the raw recording supports, beyond chance.
+    share : ndarray, (bands,)
+        The share of their power that it supports, 0 to 1.
+    """
+
+    sure: NDArray[np.bool_]
+    share: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Courses:
+    """Courses of components that share a patch, mended but for the limit on their power.
+
+    Parameters
+    ----------
+    fused : ndarray, (patches, T, K)
+        Courses of the fused recording.
+    spectrum : ndarray, (patches, T, K)
+        DCT of the mended ones, in combinations that do not go together; no mean.
+    turn : ndarray, (patches, K, K)
+        What makes these combinations.
+    powers : _Powers
+        Of the combinations.
+    errors : ndarray, (2, patches)
+        Sums of squared errors that mending is expected to leave of, before and after.
+    """
+
+    fused: NDArray[np.float32]
+    spectrum: NDArray[np.float32]
+    turn: NDArray[np.floating]
+    powers: _Powers
+    errors: NDArray[np.float64]
+
+    def changes(
+        self, common: CommonSupport
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+        """What to add to the fused courses, limited to the power that the raw ones support.
+
+        Returns
+        -------
+        changes : ndarray, (patches, T, K), float32
+        before, after : ndarray, (patches,)
+            Sums of squared errors that are expected of the courses.
+        """
+        if not self.powers.number.size:
+            return np.zeros_like(self.fused), *self.errors
+        gains = self.powers.gains(common)
+        limited = _scaled(self.spectrum, gains, self.powers.number) @ self.turn.transpose(0, 2, 1)
+        changes = idct(limited, axis=1, norm="ortho", overwrite_x=True)
+        changes -= self.fused - self.fused.mean(axis=1, keepdims=True)
+        removed = self.powers.number * (1 - gains) * self.powers.fused
+        before, after = self.errors + np.sum([removed, removed * gains], axis=(2, 3))
+        return changes.astype(np.float32, copy=False), before, after
+
+
+def mend(
     fused: NDArray[np.float32],
     residual: NDArray[np.float32],
     most_noise: NDArray[np.float64],
-) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-    """What to add to the fused courses, of components that share a patch.
+) -> Courses:
+    """Add to fused courses what the raw ones show beyond their noise.
 
     Parameters
     ----------
@@ -41,12 +113,6 @@ def course_changes(
         Covariance of a raw course's noise by the photon transfer. Motion, which shows at high
         frequencies too, is not taken for noise beyond it.
 
-    Returns
-    -------
-    changes : ndarray, (patches, T, K), float32
-    before, after : ndarray, (patches,)
-        Sums of squared errors that are expected of the courses.
-
     Examples
     --------
     >>> import numpy as np
@@ -54,31 +120,83 @@ def course_changes(
     >>> truth = np.sin(np.arange(600) / 20)[None, :, None]
     >>> raw = truth + rng.normal(0, 0.5, truth.shape)
     >>> fused = 0.5 * truth
-    >>> changes, _, _ = course_changes(fused, raw - fused, np.full((1, 1, 1), 0.25))
+    >>> courses = mend(fused, raw - fused, np.full((1, 1, 1), 0.25))
+    >>> changes, _, _ = courses.changes(common_support([courses]))
     >>> bool(np.square(fused + changes - truth).mean() < 0.1 * np.square(fused - truth).mean())
     True
     """
-    n_frames = fused.shape[1]
+    n_patches, n_frames, n_courses = fused.shape
     if n_frames < LEAST_FRAMES:
-        none = np.zeros(len(fused))
-        return np.zeros_like(fused), none, none
+        nothing = np.zeros((n_patches, 0, n_courses))
+        powers = _Powers(nothing, nothing, nothing, np.zeros((0, 1)))
+        return Courses(fused, fused, np.zeros(0), powers, np.zeros((2, n_patches)))
+    bands = _Bands(n_frames)
     before, missing = (dct(x, axis=1, norm="ortho") for x in (fused, residual))
     before[:, 0] = missing[:, 0] = 0
     raw = before + missing
-    bands = _Bands(n_frames)
     turned, turn = _independent(missing)
-    weights, gained = _weights(bands, turned)
-    added = bands.scaled(turned, weights) @ turn.transpose(0, 2, 1)
-    turned, turn = _independent(before + added)
-    raw_turned = raw @ turn
-    noise = np.einsum("pki,pkl,pli->pi", turn, most_noise, turn)[:, None]
-    gains, removed = _gains(bands, turned, raw_turned, noise)
-    changes = bands.scaled(turned, gains) @ turn.transpose(0, 2, 1) - before
-    return (
-        idct(changes, axis=1, norm="ortho").astype(np.float32, copy=False),
-        gained[0] + removed[0],
-        gained[1] + removed[1],
-    )
+    weights, errors = _weights(bands, turned, before @ turn)
+    before += _scaled(turned, weights, bands.number) @ turn.transpose(0, 2, 1)
+    turned, turn = _independent(before)
+    seen = raw @ turn
+    most = np.einsum("pki,pkl,pli->pi", turn, most_noise, turn)[:, None]
+    noise = np.minimum(bands.noise(seen), _NOISE_MARGIN * most)
+    powers = _Powers(bands.power(turned), bands.power(seen) - noise, noise, bands.number)
+    return Courses(fused, turned.astype(np.float32, copy=False), turn, powers, errors)
+
+
+def common_support(courses: Sequence[Courses]) -> CommonSupport:
+    """What all courses of a window show together of the power that the raw recording supports."""
+    sums = (x.powers.weighted() for x in courses)
+    power, supported, error = sum(sums, start=np.zeros((3, 1)))
+    sure = power - supported > _SURE * np.sqrt(error)
+    return CommonSupport(sure, np.clip(supported / np.maximum(power, _TINY), 0, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Powers:
+    """Mean squares in each band, (patches, bands, K).
+
+    Parameters
+    ----------
+    fused : ndarray, (patches, bands, K)
+        Of fused courses.
+    supported : ndarray, (patches, bands, K)
+        Of the raw ones, less the power of their noise.
+    noise : ndarray, (patches, 1, K)
+    number : ndarray, (bands, 1)
+        Coefficients per band.
+    """
+
+    fused: NDArray[np.float64]
+    supported: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    number: NDArray[np.float64]
+
+    def weighted(self) -> NDArray[np.float64]:
+        """Sums over courses, (3, bands): fused and supported power, each course by its fused power
+        over the variance of what is supported, and the variance of the sum."""
+        is_there = self.fused > _NEXT_TO_NOTHING * self.fused.max(initial=0)
+        weight = np.where(is_there, self.number * self.fused / self._variance, 0)
+        sums = [weight * self.fused, weight * self.supported, weight * self.fused]
+        weighted: NDArray[np.float64] = np.sum(sums, axis=(1, 3))
+        return weighted
+
+    def gains(self, common: CommonSupport) -> NDArray[np.float64]:
+        """Shares of the fused power that the raw supports, (patches, bands, K)."""
+        power = np.maximum(self.fused, _TINY)
+        own = self.supported / power
+        alone = has_excess(self.fused, self.supported, self.noise, self.number)
+        variance = self._variance / self.number / power**2
+        shared = common.share[:, None]
+        drawn = shared + _SPREAD / (_SPREAD + variance) * (own - shared)
+        gains = np.where(common.sure[:, None], drawn, np.where(alone, own, 1))
+        return np.clip(gains, 0, 1)
+
+    @property
+    def _variance(self) -> NDArray[np.float64]:
+        """Of one coefficient's supported power."""
+        return _variance(self.noise, self.supported, self.fused)
 
 
 class _Bands:
@@ -101,13 +219,14 @@ class _Bands:
         noise: NDArray[np.float64] = np.square(high, dtype=np.float64).mean(axis=1, keepdims=True)
         return noise
 
-    def scaled(
-        self, spectrum: NDArray[np.floating], gains: NDArray[np.float64]
-    ) -> NDArray[np.floating]:
-        """Each band times its gain."""
-        width = self.number[:, 0].astype(int)
-        scaled: NDArray[np.floating] = spectrum * np.repeat(gains, width, axis=1)
-        return scaled
+
+def _scaled(
+    spectrum: NDArray[np.floating], gains: NDArray[np.float64], number: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Each band of so many coefficients times its gain."""
+    each = np.repeat(gains.astype(np.float32), number[:, 0].astype(int), axis=1)
+    scaled: NDArray[np.float32] = spectrum * each
+    return scaled
 
 
 def _independent(
@@ -119,30 +238,28 @@ def _independent(
 
 
 def _weights(
-    bands: _Bands, residual: NDArray[np.floating]
-) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Shares of the residual that are signal, (patches, bands, K), and errors before and after."""
-    power, noise = bands.power(residual), bands.noise(residual)
-    significant = power > noise * chdtri(bands.number, _CHANCE) / bands.number
-    weights = np.where(significant, 1 - noise / np.maximum(power, _TINY), 0.0)
-    before = bands.number * weights * power
-    return weights, (before.sum(axis=(1, 2)), (before * (1 - weights)).sum(axis=(1, 2)))
+    bands: _Bands, residual: NDArray[np.floating], fused: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shares of the residual that are signal, (patches, bands, K), and errors (2, patches).
 
-
-def _gains(
-    bands: _Bands,
-    fused: NDArray[np.floating],
-    raw: NDArray[np.floating],
-    most_noise: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Shares of the fused power that the raw supports, and errors before and after."""
-    power, seen = bands.power(fused), bands.power(raw)
-    noise = np.minimum(bands.noise(raw), _NOISE_MARGIN * most_noise)
-    supported = np.maximum(seen - noise, 0)
-    sure = has_excess(power, seen - noise, noise, bands.number)
-    gains = np.where(sure, np.minimum(supported / np.maximum(power, _TINY), 1), 1)
-    before = bands.number * (1 - gains) * power
-    return gains, (before.sum(axis=(1, 2)), (before * gains).sum(axis=(1, 2)))
+    Where all courses together show that some is missing, in proportion to their fused power, each
+    lacks what it shows itself, drawn toward that; elsewhere what chance alone would not show.
+    """
+    power, noise, number = bands.power(residual), bands.noise(residual), bands.number
+    missing, shown = power - noise, bands.power(fused)
+    variance = 2 * noise**2 / number + _TINY
+    is_there = shown > _NEXT_TO_NOTHING * shown.max()
+    weight = np.where(is_there, shown / variance, 0)
+    seen, possible = (np.sum(weight * x, axis=(0, 2)) for x in (missing, shown))
+    sure = seen > _SURE * np.sqrt(possible)
+    expected = (np.maximum(seen, 0) / np.maximum(possible, _TINY))[:, None] * shown
+    variance += 4 * noise * expected / number
+    drawn = expected + expected**2 / (expected**2 + variance) * (missing - expected)
+    beyond_chance = power > noise * chdtri(number, _CHANCE) / number
+    signal = np.where(sure[:, None], drawn, np.where(beyond_chance, missing, 0)).clip(min=0)
+    weights = signal / (signal + noise + _TINY)
+    before = number * weights * power
+    return weights, np.sum([before, before * (1 - weights)], axis=(2, 3))
 
 
 def has_excess(
@@ -158,7 +275,7 @@ def has_excess(
     the squares of what is beyond, in standard errors, are added up, and must be more than chance
     gives by four standard errors.
     """
-    variance = 2 * noise**2 + 4 * noise * np.clip(supported, 0, power) + _TINY
+    variance = _variance(noise, supported, power)
     weight = number * power / variance
     beyond = np.sum(weight * (power - supported), axis=-1, keepdims=True)
     error = np.sqrt(np.sum(weight * power, axis=-1, keepdims=True))
@@ -166,3 +283,11 @@ def has_excess(
     n_bands = power.shape[-2]
     sure: NDArray[np.bool_] = score > n_bands / 2 + _SURE * np.sqrt(1.25 * n_bands)
     return sure
+
+
+def _variance(
+    noise: NDArray[np.float64], supported: NDArray[np.float64], power: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Of the square of a raw coefficient, with at most as much signal as there is power."""
+    variance: NDArray[np.float64] = 2 * noise**2 + 4 * noise * np.clip(supported, 0, power) + _TINY
+    return variance

@@ -20,7 +20,7 @@ from scipy.fft import dctn, idctn
 from scipy.special import chdtri
 
 from freq2clean.fusion.components import Components
-from freq2clean.fusion.courses import course_changes
+from freq2clean.fusion.courses import Courses, common_support, mend
 from freq2clean.fusion.missing import missing_rows, zero_where_unknown
 from freq2clean.fusion.noise import NoiseMoments, PhotonTransfer
 from freq2clean.fusion.parallel import (
@@ -39,7 +39,7 @@ __all__ = ["CourseMoments", "Detail", "fit_detail"]
 
 _LAGS = (-2, -1, 1, 2)
 _REACH = max(_LAGS)
-_CHANCE = 1e-3
+_CHANCE = 0.05
 
 
 @dataclass(eq=False)
@@ -71,6 +71,12 @@ class _GroupMoments:
             np.empty(courses, np.float32),
             np.empty(courses, np.float32),
         )
+
+    def take_courses(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Own and residual courses, which are not kept."""
+        taken = self.own_courses, self.residual_courses
+        self.own_courses = self.residual_courses = np.empty((0, 0, 0), np.float32)
+        return taken
 
 
 class CourseMoments:
@@ -388,8 +394,10 @@ def fit_detail(
     tapers = grid.tapers()
     padded = grid.pad(corrected)
     groups = components.groups
-    images: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(groups)
-    changes, courses = images.copy(), images.copy()
+    nothing = np.zeros(0, np.float32)
+    images, changes, courses = ([nothing] * len(groups) for _ in range(3))
+    mended: list[Courses | None] = [None] * len(groups)
+    strengths = [nothing] * len(groups)
     errors = np.zeros((len(groups), 2))
 
     def fit_group(index: int) -> None:
@@ -398,39 +406,45 @@ def fit_detail(
         share = taper.mean(axis=(1, 2))
         done = group.pixels.patches(padded)
         fitted, *fit_errors = _fit(moments.groups[index], done, shrinker)
+        errors[index] = [share @ x for x in fit_errors]
         whole = components.images(index) + fitted[:, 1:]
-        before, changed, *change_errors = _change(moments, index, done, fitted[:, 1:])
+        mended[index] = _mend(moments, index, done, fitted[:, 1:])
         present = components.present(index)
-        changes[index], courses[index] = (
-            _side_by_side(x)[:, present] for x in (changed, before + changed)
-        )
         constant, *rest = (
             group.pixels.spread(x * taper) for x in (fitted[:, :1], fitted[:, 1:], whole)
         )
         images[index] = np.concatenate(
             [constant.sum(axis=0, keepdims=True), *(x[present] for x in rest)]
         )
-        strength = np.square(whole).sum(axis=2).mean(axis=1)
-        for i in range(2):
-            errors[index, i] = np.sum(share * (fit_errors[i] + strength * change_errors[i]))
+        strengths[index] = share * np.square(whole).sum(axis=2).mean(axis=1)
+
+    def change_group(index: int) -> None:
+        group, mended[index] = mended[index], None
+        assert group is not None
+        changed, *change_errors = group.changes(common)
+        present = components.present(index)
+        changes[index], courses[index] = (
+            _side_by_side(x)[:, present] for x in (changed, group.fused + changed)
+        )
+        errors[index] += [strengths[index] @ x for x in change_errors]
 
     over_items(fit_group, range(len(groups)))
+    common = common_support([group for group in mended if group])
+    over_items(change_group, range(len(groups)))
     before, after = errors.sum(axis=0)
     detail = Detail(moments.window, components, images, changes, courses)
     return detail, (float(before), float(after))
 
 
-def _change(
+def _mend(
     moments: CourseMoments, index: int, done: NDArray[np.float32], fitted: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-    """The courses of a group in the fused recording, (patches, T, K), how they are changed, and
-    squared errors before and after."""
-    components, courses = moments.components, moments.groups[index]
+) -> Courses:
+    """The courses of a group in the fused recording, and what the raw one adds to them."""
+    components, group = moments.components, moments.groups[index]
+    own, residual = group.take_courses()
     added = moments.basis.T @ components.seen_in(done, index)
-    added += courses.own_courses @ components.seen_in(fitted.astype(np.float32), index)
-    fused = courses.own_courses + added
-    changes = course_changes(fused, courses.residual_courses - added, moments.most_noise(index))
-    return fused, *changes
+    added += own @ components.seen_in(fitted.astype(np.float32), index)
+    return mend(own + added, residual - added, moments.most_noise(index))
 
 
 def _side_by_side(courses: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -493,14 +507,17 @@ def _fill_absent(squares: NDArray[np.float64], products: NDArray[np.float64]) ->
 
 
 class _Shrinker:
-    """Weights ``1 - noise / power`` per ring of a patch, 0 where chance alone may show as much."""
+    """Weights ``1 - noise / power`` per ring of a patch, 0 where chance alone may show as much.
+
+    Noise is not taken to be less than the finest rings of all patches given show.
+    """
 
     def __init__(self, grid: PatchGrid, noise: NoiseMoments) -> None:
         self._size = grid.size
         self._index = ring_index(grid.size)
         self._number = ring_sizes(self._index)
         self._noise = np.maximum(noise.profile(self._number.size), 1e-6)
-        self._least = self._noise * chdtri(self._number, _CHANCE) / self._number
+        self._chance = chdtri(self._number, _CHANCE) / self._number
 
     def __call__(
         self, images: NDArray[np.float64]
@@ -508,12 +525,22 @@ class _Shrinker:
         """Shrunk images (patches, K, pixels), and squared errors (patches, K) before and after."""
         spectrum = dctn(images.reshape(*images.shape[:2], *self._size), axes=(2, 3), norm="ortho")
         power = ring_sums(spectrum**2, self._index) / self._number
-        weights = np.where(power > self._least, 1 - self._noise / np.maximum(power, 1e-12), 0.0)
+        noise = self._noise * max(1, self._finest(power))
+        significant = power > noise * self._chance
+        weights = np.where(significant, 1 - noise / np.maximum(power, 1e-12), 0.0)
         spectrum *= weights[..., self._index]
         shrunk = idctn(spectrum, axes=(2, 3), norm="ortho", overwrite_x=True)
         before = np.sum(self._number * weights * power, axis=-1)
         after = np.sum(self._number * weights * (1 - weights) * power, axis=-1)
         return shrunk.reshape(images.shape), before, after
+
+    def _finest(self, power: NDArray[np.float64]) -> float:
+        """Power over noise in the finest rings, the mean of images that are there."""
+        fine = slice(-(self._number.size // 3), None)
+        there = power[power.any(axis=-1)][:, fine] / self._noise[fine]
+        if not there.size:
+            return 0.0
+        return float(np.mean(there @ self._number[fine]) / self._number[fine].sum())
 
 
 def _residual(raw: NDArray[Any], level: NDArray[np.float32]) -> NDArray[np.float32]:
