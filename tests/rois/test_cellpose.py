@@ -235,9 +235,9 @@ def test_options_out_of_range_are_refused(options, message):
 @pytest.mark.slow
 @needs_version_3
 def test_a_model_trained_on_simulated_images_finds_simulated_cells(request, simulated, matched):
-    """Half a minute of training on an idle computer, kept with what pytest keeps."""
+    """Minutes of training, kept with what pytest keeps."""
     weights = CellModel().train(request.config.cache.mkdir("cellpose"))
     rois = Cellpose(cell_model=weights, n_frames=5).find(simulated.truth)
-    assert np.mean(matched(rois, simulated.masks)[1] > 0.5) > 0.8
+    assert np.mean(matched(rois, simulated.masks)[1] > 0.5) > 0.6
     frames = [Rois.from_label_image(labels) for labels in rois.frame_labels]
-    assert np.mean([np.mean(matched(one, simulated.masks)[1] > 0.5) for one in frames]) > 0.7
+    assert np.mean([np.mean(matched(one, simulated.masks)[1] > 0.5) for one in frames]) > 0.6
