@@ -60,7 +60,6 @@ Version = tuple[str | None, str]
 """Denoiser, if any, and method."""
 SIMULATED = "simulated"
 """The model of Cellpose that is trained here."""
-_EPOCHS = 80
 _STUDY = {
     "snr_db": -5.52,
     "frame_rate_hz": 30.0,
@@ -210,7 +209,7 @@ def finders_of(
     if "cellpose" in tools:
         weights: str | Path | None = cell_model
         if cell_model == SIMULATED:
-            weights = CellModel(n_epochs=_EPOCHS).train(steps_in(folder))
+            weights = CellModel().train(steps_in(folder))
         finders.append(Cellpose(cell_model=weights, diameter_px=diameter_px, n_frames=n_frames))
     if "suite2p" in tools:
         finders.append(Suite2p(frame_rate_hz=frame_rate_hz, tau_s=tau_s))
