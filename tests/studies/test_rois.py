@@ -12,9 +12,11 @@ from freq2clean import denoise, fuse, simulate
 from freq2clean.errors import InputError
 from freq2clean.metrics import match_rois, score_rois
 from freq2clean.rois import Rois
+from freq2clean.rois.tools import version_of
 from freq2clean.rois.traces import extract_traces
 from freq2clean.simulation import imitate_denoiser
 from freq2clean.studies import ROI_COLUMNS, ROI_PRESETS, finders_of, study_rois
+from freq2clean.studies.cell_model import CellModel
 from freq2clean.studies.presets import fusions_of
 from freq2clean.studies.roi_steps import read_pictures
 from freq2clean.studies.rois import DENOISERS_AT_HAND, ROIS_OF_CLEAN, TRUE_ROIS
@@ -271,3 +273,29 @@ def test_refused(tmp_path):
         with pytest.raises(InputError, match=message):
             study_rois(tmp_path / "study", [Movie()], **options)
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.slow
+def test_the_tools_themselves(tmp_path, operators):
+    for library in ("oasis", "suite2p", "cellpose"):
+        pytest.importorskip(library, reason=f"{library} is not installed")
+    if not version_of("cellpose").startswith("3."):
+        pytest.skip("only Cellpose 3 can be trained here")
+    weights = CellModel(n_images=2, size=64, n_epochs=1).train(tmp_path)
+    tools = finders_of(
+        ["cellpose", "suite2p"],
+        tmp_path,
+        cell_model=str(weights),
+        diameter_px=None,
+        tau_s=0.7,
+        frame_rate_hz=None,
+        n_frames=2,
+    )
+    study = study_rois(tmp_path, tools, preset="tiny", seed=11, denoisers=["gaussian"])
+    nothing = {f"{tool} found no ROI" for tool in ("cellpose", "suite2p")}
+    assert {row["problem"] for row in study.rows} <= {None, *nothing}
+    clean = rows_of(study, method="clean", tool="suite2p", against=TRUE_ROIS)
+    assert [row["image"] for row in clean] == ["movie", "cells"]
+    assert min(row["rois"] for row in clean) > 0
+    images = rows_of(study, method="auto", tool="cellpose", against=TRUE_ROIS)
+    assert [row["image"] for row in images] == ["frames", "mean", "max"]

@@ -51,6 +51,14 @@ def infer_spikes(
     References
     ----------
     Friedrich, Zhou and Paninski, PLOS Computational Biology 2017 (doi:10.1371/journal.pcbi.1005423)
+
+    Examples
+    --------
+    >>> since = np.maximum(np.arange(300) - 100, 0) / 30
+    >>> trace = (1 - np.exp(-since / 0.07)) * np.exp(-since / 0.7)
+    >>> spikes = infer_spikes([trace], frame_rate_hz=30, decay_s=0.7, rise_s=0.07)
+    >>> int(spikes[0].argmax())
+    101
     """
     check_installed()
     from oasis.functions import deconvolve
