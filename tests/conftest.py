@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from scipy.ndimage import gaussian_filter
 
 
@@ -13,6 +14,9 @@ def pytest_configure():
     or nohup said, which is to ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # How long an example takes is the machine's affair, which others use too.
+    settings.register_profile("no deadline", deadline=None)
+    settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def whole(pair):
 
 
 @pytest.mark.parametrize("case", range(len(METHODS)), ids=IDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(block_frames=st.one_of(st.just(1), st.integers(1, 130)))
 def test_any_blocking_equals_the_whole(case, block_frames, pair, whole):
     fusion = METHODS[case].fit(pair.raw, pair.denoised, block_frames=block_frames)

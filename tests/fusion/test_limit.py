@@ -16,7 +16,7 @@ from freq2clean.fusion.parallel import Spare
 
 
 @given(st.integers(64, 150), st.integers(1, 150))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_with_no_excess_frames_come_out_as_they_went_in(rows, columns):
     tiling = Tiling((rows, columns), 32)
     frames = np.random.default_rng(0).normal(size=(70, rows, columns)).astype(np.float32)

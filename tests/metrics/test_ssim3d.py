@@ -41,7 +41,7 @@ def test_the_defaults_are_the_convention_of_the_study(movie, naive):
     block=st.integers(1, 30),
     seed=st.integers(0, 9),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_shape_in_any_blocks(naive, shape, stride, block, seed):
     truth, recording = np.random.default_rng(seed).random((2, *shape))
     options = SSIM3DOptions(normalisation=None, data_range=1.0, stride=stride)

@@ -41,7 +41,7 @@ def test_sample_is_what_point_by_point_gives(size, start, shape):
 
 
 @given(st.integers(-30, 30), st.integers(-30, 30), st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whole_pixels_are_copied(row, column, height, width):
     frame = np.random.default_rng(1).normal(size=(13, 17)).astype(np.float32)
     rows = np.clip(np.arange(height) + row, 0, 12)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -32,7 +32,6 @@ def test_integers_are_stored_as_suite2p_does(tmp_path, dtype):
     np.testing.assert_allclose(scale.of_recording(stored), array, atol=1)
 
 
-@settings(deadline=None)
 @given(arrays(np.float32, (3, 2, 2), elements=st.floats(width=32)))
 def test_other_numbers_fit_whatever_they_are(tmp_path_factory, array):
     stored, scale, _ = written(array, tmp_path_factory.mktemp("binary") / "data.bin")

@@ -41,7 +41,7 @@ def test_any_blocks_equal_the_whole(motion):
     simulated = simulate((70, 40, 32), seed=2, **motion)
     raw, truth = simulated.raw[:], simulated.truth[:]
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(st.lists(st.integers(0, 70), max_size=5))
     def holds(cuts):
         edges = [0, *sorted(cuts), 70]
