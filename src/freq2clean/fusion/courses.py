@@ -23,7 +23,15 @@ from scipy.special import chdtri
 
 from freq2clean.fusion.bases import temporal_bands
 
-__all__ = ["LEAST_FRAMES", "CommonSupport", "Courses", "common_support", "has_excess", "mend"]
+__all__ = [
+    "LEAST_FRAMES",
+    "CommonSupport",
+    "Courses",
+    "common_support",
+    "has_excess",
+    "mend",
+    "variance_of_supported",
+]
 
 LEAST_FRAMES = 32
 _CHANCE = 1e-3
@@ -148,8 +156,8 @@ def mend(
 def common_support(courses: Sequence[Courses]) -> CommonSupport:
     """What all courses of a window show together of the power that the raw recording supports."""
     sums = (x.powers.weighted() for x in courses)
-    power, supported, error = sum(sums, start=np.zeros((3, 1)))
-    sure = power - supported > _SURE * np.sqrt(error)
+    power, supported = sum(sums, start=np.zeros((2, 1)))
+    sure = power - supported > _SURE * np.sqrt(power)
     return CommonSupport(sure, np.clip(supported / np.maximum(power, _TINY), 0, 1))
 
 
@@ -174,11 +182,11 @@ class _Powers:
     number: NDArray[np.float64]
 
     def weighted(self) -> NDArray[np.float64]:
-        """Sums over courses, (3, bands): fused and supported power, each course by its fused power
-        over the variance of what is supported, and the variance of the sum."""
+        """Sums over courses, (2, bands), of fused and supported power, each course by its fused
+        power over the variance of what is supported; the first is the variance of the second."""
         is_there = self.fused > _NEXT_TO_NOTHING * self.fused.max(initial=0)
         weight = np.where(is_there, self.number * self.fused / self._variance, 0)
-        sums = [weight * self.fused, weight * self.supported, weight * self.fused]
+        sums = [weight * self.fused, weight * self.supported]
         weighted: NDArray[np.float64] = np.sum(sums, axis=(1, 3))
         return weighted
 
@@ -196,7 +204,7 @@ class _Powers:
     @property
     def _variance(self) -> NDArray[np.float64]:
         """Of one coefficient's supported power."""
-        return _variance(self.noise, self.supported, self.fused)
+        return variance_of_supported(self.noise, self.supported, self.fused)
 
 
 class _Bands:
@@ -275,7 +283,7 @@ def has_excess(
     the squares of what is beyond, in standard errors, are added up, and must be more than chance
     gives by four standard errors.
     """
-    variance = _variance(noise, supported, power)
+    variance = variance_of_supported(noise, supported, power)
     weight = number * power / variance
     beyond = np.sum(weight * (power - supported), axis=-1, keepdims=True)
     error = np.sqrt(np.sum(weight * power, axis=-1, keepdims=True))
@@ -285,7 +293,7 @@ def has_excess(
     return sure
 
 
-def _variance(
+def variance_of_supported(
     noise: NDArray[np.float64], supported: NDArray[np.float64], power: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Of the square of a raw coefficient, with at most as much signal as there is power."""

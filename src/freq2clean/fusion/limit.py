@@ -22,7 +22,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import convolve
 
 from freq2clean.fusion.bases import dct_basis, temporal_bands
-from freq2clean.fusion.courses import has_excess
+from freq2clean.fusion.courses import has_excess, variance_of_supported
 from freq2clean.fusion.parallel import Spare, over_items, plain_scratch
 from freq2clean.fusion.rings import fine_rings, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.windows import Window, plan_windows
@@ -290,10 +290,9 @@ class LimitMoments:
         number = self._tiling.number
         raw, fused = np.mean(self._powers, axis=0) / number
         noise = self._noise_power(raw)
-        supported = np.maximum(raw - noise, 0)
         counted = number * len(self._powers) * self._independent_share()
         sure = has_excess(fused, raw - noise, noise, counted)
-        variance = 2 * noise**2 + 4 * noise * np.minimum(supported, fused)
+        variance = variance_of_supported(noise, raw - noise, fused)
         beyond, error = _with_neighbours(fused - raw + noise, variance, counted)
         excess = np.where(sure, np.clip(beyond - _MARGIN * error, 0, fused), 0)
         removed = excess**2 / np.maximum(fused, 1e-30)

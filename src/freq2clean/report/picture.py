@@ -18,6 +18,7 @@ from freq2clean.report.drawn import Drawn, check_place, drawn
 from freq2clean.report.palette import DIVERGING, Palette
 from freq2clean.report.panels import Panel, Sheet, in_rows
 from freq2clean.report.scene import Scene, View, open_scene
+from freq2clean.streaming.mean_image import MeanImage
 
 __all__ = ["mean_images", "picture", "png_bytes", "side_by_side"]
 
@@ -105,17 +106,13 @@ def mean_images(
     scene: Scene, frames: range, *, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, NDArray[np.float64]]:
     """The mean of the frames (Y, X) of each recording; NaN where no frame has a value."""
-    totals = np.zeros((len(scene.recordings), *scene.shape))
-    counts = np.zeros(totals.shape, np.int64)
+    means = {title: MeanImage(scene.shape) for title in scene.recordings}
     for done, (_, images) in enumerate(scene.images(frames), start=1):
-        for image, total, count in zip(images, totals, counts, strict=True):
-            known = np.isfinite(image)
-            np.add(total, image, out=total, where=known)
-            count += known
+        for image, mean in zip(images, means.values(), strict=True):
+            mean.add(image[None])
         if progress:
             progress(done, len(frames))
-    means = np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
-    return dict(zip(scene.recordings, means, strict=True))
+    return {title: mean.image() for title, mean in means.items()}
 
 
 def png_bytes(indices: NDArray[np.uint8], palette: Palette) -> bytes:

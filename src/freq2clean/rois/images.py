@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from freq2clean.recordings.contract import Recording
 from freq2clean.rois.reading import Progress, frames_of
+from freq2clean.streaming.mean_image import MeanImage
 
 __all__ = ["Images", "spread_frames", "summarised"]
 
@@ -50,17 +51,16 @@ def summarised(recording: Recording, n_frames: int, *, progress: Progress | None
     shape = recording.shape[1:]
     indices = spread_frames(len(recording), n_frames)
     taken = np.empty((len(indices), *shape), np.float32)
-    total, count = np.zeros(shape), np.zeros(shape, np.int64)
+    average = MeanImage(shape)
     maximum = np.full(shape, -np.inf, np.float32)
     for start, block in frames_of(recording, progress=progress):
         values = block.astype(np.float32)
         measured = np.isfinite(values)
-        total += np.where(measured, values, 0).sum(axis=0, dtype=np.float64)
-        count += measured.sum(axis=0)
+        average.add(values)
         np.maximum(maximum, np.where(measured, values, -np.inf).max(axis=0), out=maximum)
         here = np.flatnonzero((indices >= start) & (indices < start + len(block)))
         taken[here] = values[indices[here] - start]
-    mean = (total / np.maximum(count, 1)).astype(np.float32)
+    mean = np.nan_to_num(average.image()).astype(np.float32)
     return Images(
         indices, _filled(taken, mean), mean, np.where(np.isfinite(maximum), maximum, mean)
     )

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from freq2clean.fusion.scale import Scale
 from freq2clean.pipeline.memory import block_frames
 from freq2clean.recordings import Recording
-from freq2clean.report.html.means import MeanImage
 from freq2clean.report.html.regions import Region
 from freq2clean.streaming import blocks, read_ahead
+from freq2clean.streaming.mean_image import MeanImage
 
 __all__ = ["Seen", "watch"]
 
