@@ -10,7 +10,8 @@ is left alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise, product
@@ -27,11 +28,19 @@ from freq2clean.fusion.parallel import Spare, over_items, plain_scratch
 from freq2clean.fusion.rings import fine_rings, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.windows import Window, plan_windows
 
-__all__ = ["Limit", "LimitMoments", "Limiter", "Tiling", "limit_frames"]
+__all__ = [
+    "MOST_RUNS",
+    "Limit",
+    "LimitMoments",
+    "Limiter",
+    "Tiling",
+    "limit_frames",
+    "limit_windows",
+]
 
 _TILE_PIXELS = 96
 _OVERLAP = 0.15
-_MOST_RUNS = 8
+MOST_RUNS = 8
 _MARGIN = 0.3
 _TRACE = 3e-4
 _LENGTHS = (256, 192, 128, 96, 64, 48, 32)
@@ -281,11 +290,23 @@ class LimitMoments:
         both = [self._tiling.powers(frames, frames.mean(axis=0)) for frames in (raw, fused)]
         self._powers.append(np.stack(both))
 
+    def after(self, earlier: Sequence[LimitMoments]) -> LimitMoments:
+        """The same, where the last runs of earlier ones, which need not be solved, count too."""
+        both = copy(self)
+        both._powers = [x for moments in (*earlier, self) for x in moments._powers][-MOST_RUNS:]
+        return both
+
+    def without_powers(self) -> LimitMoments:
+        """What is left to say once they are solved, and none builds on them."""
+        light = copy(self)
+        light._powers = []
+        return light
+
     def solve(self) -> Limit:
         """What the fused recording has beyond the supported power and its sampling error."""
         assert self._reference is not None, "no run was added"
         if self._before:
-            self._powers = [*self._before._powers, *self._powers][-_MOST_RUNS:]
+            self._powers = [*self._before._powers, *self._powers][-MOST_RUNS:]
             self._before = None
         number = self._tiling.number
         raw, fused = np.mean(self._powers, axis=0) / number
@@ -350,6 +371,12 @@ def _with_neighbours(
     return near(values * number) / counts, np.sqrt(near(variance * number)) / counts
 
 
+def limit_windows(tiling: Tiling, start: int, stop: int) -> list[Window]:
+    """The windows in which frames ``start`` to ``stop`` are limited."""
+    plan = plan_windows(stop - start, window=tiling.n_frames, overlap=_OVERLAP)
+    return [Window(w.start + start, w.stop + start, w.taper) for w in plan]
+
+
 class Limiter:
     """Applies limits to frames in order; what comes out lags by a window at most.
 
@@ -361,14 +388,25 @@ class Limiter:
     spare : Spare
         Where memory for as many frames as the tiling has is taken from, while a window is worked
         on.
+    wanted : (int, int), optional
+        Frames that must come out right: others are pushed only where windows reach beyond these.
     """
 
-    def __init__(self, tiling: Tiling, start: int, stop: int, spare: Spare) -> None:
+    def __init__(
+        self,
+        tiling: Tiling,
+        start: int,
+        stop: int,
+        spare: Spare,
+        *,
+        wanted: tuple[int, int] | None = None,
+    ) -> None:
         self._tiling = tiling
         self._spare = spare
-        plan = plan_windows(stop - start, window=tiling.n_frames, overlap=_OVERLAP)
-        self._windows = deque(Window(w.start + start, w.stop + start, w.taper) for w in plan)
-        self._start = self._end = start
+        first, last = wanted or (start, stop)
+        windows = limit_windows(tiling, start, stop)
+        self._windows = deque(w for w in windows if w.start < last and first < w.stop)
+        self._start = self._end = self._windows[0].start
         self._frames = np.empty((self._windows[0].n_frames, *tiling.shape), np.float32)
         self._begun = self._frames[:0]
         self._unknown: dict[int, NDArray[np.bool_]] = {}

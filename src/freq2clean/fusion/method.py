@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.survey import Survey, spread_runs
 from freq2clean.fusion.windows import Window
 
-__all__ = ["ArrayLike3D", "Fusion", "Job", "Method", "Plan"]
+__all__ = ["ArrayLike3D", "Fusion", "Job", "Method", "Plan", "Review", "review_runs"]
 
 
 class ArrayLike3D(Protocol):
@@ -61,6 +62,8 @@ class Plan(ABC):
 
     jobs: list[Job]
     tiling: Tiling | None = None
+    noted: ClassVar[tuple[str, ...]] = ()
+    """Names of the lists to which each window adds what it finds."""
 
     @abstractmethod
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
@@ -73,6 +76,17 @@ class Plan(ABC):
     @abstractmethod
     def findings(self) -> dict[str, Any]:
         """What was found on the way, JSON-serialisable."""
+
+    def with_notes(self, *notes: Mapping[str, list[Any]]) -> Self:
+        """The same plan with what was found elsewhere, in the order of windows, or nothing."""
+        plan = copy(self)
+        for name in self.noted:
+            setattr(plan, name, [found for note in notes for found in note.get(name, ())])
+        return plan
+
+    def notes(self) -> dict[str, list[Any]]:
+        """What was found so far, for `with_notes`."""
+        return {name: getattr(self, name) for name in self.noted}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +176,7 @@ class Fusion:
         self._masked = MaskedValues()
         self.scale = Scale()
         self.corrections: list[Correction] = []
-        self._reviews: list[_Review] = []
+        self._reviews: list[Review] = []
         self._limits: list[Limit] = []
         self._limiter: Limiter | None = None
         self._spare = Spare()
@@ -191,7 +205,7 @@ class Fusion:
             settled = self._solved
             self.corrections.append(plan.solve(self._jobs.pop(0), self.shape))
             if plan.tiling:
-                self._reviews.append(_Review(plan, settled, self._solved, self.shape, self._spare))
+                self._reviews.append(Review(plan, settled, self._solved, self.shape, self._spare))
 
     def _make_plan(self) -> Plan:
         """Plan by what the survey found, and let go of it; jobs are taken from the plan's list."""
@@ -211,6 +225,14 @@ class Fusion:
     def review(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
         """Look once more at frames ``start`` onward, now that their correction is known."""
         review = self._reviews[0]
+        self._look_again(review, start, raw, denoised)
+        if not review.pieces:
+            self._limits.append(review.moments.solve())
+            self._reviews.pop(0)
+
+    def _look_again(
+        self, review: Review, start: int, raw: NDArray[Any], denoised: NDArray[Any]
+    ) -> None:
         values, fused = review.room(start, start + len(raw))
         zero_where_unknown(self._corrected(denoised, start, fused, components=False))
         values[...] = raw
@@ -219,9 +241,6 @@ class Fusion:
             self._put_back(start, whole)
             values[...] = filled(raw, whole)
         review.look(self._details)
-        if not review.pieces:
-            self._limits.append(review.moments.solve())
-            self._reviews.pop(0)
 
     @property
     def _solved(self) -> int:
@@ -388,7 +407,7 @@ class Fusion:
             self._limits.pop(0)
 
 
-class _Review:
+class Review:
     """Runs of frames that are still to be looked at, in pieces, for the limit from ``start`` on."""
 
     def __init__(
@@ -399,8 +418,7 @@ class _Review:
         self.moments = plan.limit_moments(start)
         self._spare = spare
         self._shape = length, *_ = plan.tiling.n_frames, *shape
-        runs = spread_runs(stop - start, n_runs=_REVIEW_RUNS, length=length)
-        self._firsts = [start + first for first, _ in runs]
+        self._firsts = [first for first, _ in review_runs(start, stop, length)]
         step = few_frames(shape[0] * shape[1])
         self.pieces = [
             (first + begin, first + min(begin + step, length))
@@ -429,6 +447,12 @@ class _Review:
         if not self.pieces:
             self._spare.give_back(raw)
             self._run = None
+
+
+def review_runs(start: int, stop: int, length: int) -> list[tuple[int, int]]:
+    """The runs of frames that are looked at once more, of those from ``start`` to ``stop``."""
+    runs = spread_runs(stop - start, n_runs=_REVIEW_RUNS, length=length)
+    return [(start + first, start + last) for first, last in runs]
 
 
 def _copy_some(frames: NDArray[np.float32], some: slice, out: NDArray[np.float32]) -> None:

@@ -86,6 +86,10 @@ class MaskedValues:
         n_frames, n_pixels = mask.shape
         self._blocks[start] = (n_frames, n_pixels), zlib.compress(np.packbits(mask).tobytes(), 1)
 
+    def take(self, other: MaskedValues) -> None:
+        """Remember what another one does, too."""
+        self._blocks |= other._blocks
+
     def blank(self, start: int, block: NDArray[np.float32]) -> None:
         """Write NaN into a block (n, pixels) of frames ``start`` onward, in place."""
         stop = start + len(block)

@@ -18,7 +18,7 @@ from freq2clean.fusion.parallel import over_pixels, scratch
 from freq2clean.fusion.rows import RUN_FRAMES, Rows
 from freq2clean.fusion.scale import Scale
 
-__all__ = ["Projection", "accumulate"]
+__all__ = ["Projection", "accumulate", "total"]
 
 _FEW_ROWS = 8
 
@@ -51,6 +51,20 @@ class Projection:
     @property
     def _dtype(self) -> type[np.float32 | np.float64]:
         return np.float64 if len(self.weights) <= _FEW_ROWS else np.float32
+
+    def part(self, start: int, stop: int) -> Projection:
+        """The same over some of its frames only, with none added."""
+        return Projection(
+            self.source, start, self.weights[:, start - self.start : stop - self.start]
+        )
+
+    @classmethod
+    def merged(cls, parts: Sequence[Projection]) -> Projection:
+        """Over the frames of all parts, which follow each other."""
+        first = parts[0]
+        weights = np.concatenate([part.weights for part in parts], axis=1)
+        sums, missing = (total([getattr(x, n) for x in parts]) for n in ("_sums", "_n_missing"))
+        return cls(first.source, first.start, weights, sums, missing)
 
     def images(self, shape: tuple[int, int]) -> NDArray[Any]:
         """The coefficient images (K, Y, X), as if missing values were like the others.
@@ -94,6 +108,14 @@ class Projection:
             self._sums = np.zeros((len(self.weights), n_pixels), self._dtype)
             self._n_missing = np.zeros(n_pixels, np.int32)
         return self._sums
+
+
+def total(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The sum of some arrays, a new one."""
+    summed = arrays[0].copy()
+    for array in arrays[1:]:
+        summed += array
+    return summed
 
 
 def accumulate(

@@ -9,8 +9,9 @@ The courses themselves are then mended by what the raw recording shows of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from scipy.special import chdtri
 from freq2clean.fusion.components import Components
 from freq2clean.fusion.courses import Courses, common_support, mend
 from freq2clean.fusion.missing import missing_rows, zero_where_unknown
+from freq2clean.fusion.moments import total
 from freq2clean.fusion.noise import NoiseMoments, PhotonTransfer
 from freq2clean.fusion.parallel import (
     few_frames,
@@ -72,6 +74,19 @@ class _GroupMoments:
             np.empty(courses, np.float32),
         )
 
+    @classmethod
+    def merged(cls, parts: Sequence[_GroupMoments]) -> _GroupMoments:
+        """Over the frames of all parts, which follow each other."""
+
+        def all_of(name: str) -> list[NDArray[Any]]:
+            return [getattr(part, name) for part in parts]
+
+        *sums, own, residual = (field.name for field in fields(cls))
+        return cls(
+            *(total(all_of(name)) for name in sums),
+            *(np.concatenate(all_of(name), axis=1) for name in (own, residual)),
+        )
+
     def take_courses(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Own and residual courses, which are not kept."""
         taken = self.own_courses, self.residual_courses
@@ -90,6 +105,11 @@ class CourseMoments:
         Temporal basis of what is corrected already, so that it can be taken off.
     noise : PhotonTransfer
         Variance of a value at each brightness.
+
+    Attributes
+    ----------
+    start, stop : int
+        The frames that count: those of the window, or of a `part` of it.
     """
 
     def __init__(
@@ -100,6 +120,7 @@ class CourseMoments:
         noise: PhotonTransfer,
     ) -> None:
         self.window = window
+        self.start, self.stop = window.start, window.stop
         self.components = components
         self.basis = basis.astype(np.float32)
         self._noise = noise
@@ -112,7 +133,10 @@ class CourseMoments:
 
         Frames come in order. They are kept until there are enough to be worked on at once.
         """
-        first, end = max(start, self.window.start), min(start + len(raw), self.window.stop)
+        begin, stop = self.needed
+        first, end = max(start, begin), min(start + len(raw), stop)
+        if first >= end:
+            return
         if self._kept is None:
             self._kept = self._begin()
         while first < end:
@@ -120,23 +144,52 @@ class CourseMoments:
             part = slice(first - start, last - start)
             self._kept.take(raw[part], scale.apply(denoised[part]))
             first = last
-            if not self._kept.room or last == self.window.stop:
+            if not self._kept.room or last == stop:
                 self._work_off(self._kept)
+        if end == stop:
+            self._kept = None
+
+    @property
+    def reach(self) -> int:
+        """How many frames around those that count are needed."""
+        return _REACH
+
+    @property
+    def needed(self) -> tuple[int, int]:
+        """First and last-but-one frame to `add`: a few more than count, as far as they reach."""
+        window = self.window
+        return max(self.start - _REACH, window.start), min(self.stop + _REACH, window.stop)
+
+    def part(self, start: int, stop: int) -> CourseMoments:
+        """The same over some of its frames only, with none added."""
+        part = copy(self)
+        part.start, part.stop = start, stop
+        part.groups, part._brightness, part._kept = [], [], None
+        return part
+
+    @classmethod
+    def merged(cls, parts: Sequence[CourseMoments]) -> CourseMoments:
+        """Over the frames of all parts, which follow each other."""
+        whole = parts[0].part(parts[0].start, parts[-1].stop)
+        each = zip(*(part.groups for part in parts), strict=True)
+        whole.groups = [_GroupMoments.merged(groups) for groups in each]
+        return whole
 
     def _begin(self) -> _Kept:
         """Take memory, which windows to come do without."""
-        components, n_frames = self.components, self.window.n_frames
+        components, n_frames = self.components, self.stop - self.start
         n_pixels = components.grid.size[0] * components.grid.size[1]
         self.groups = [
             _GroupMoments.empty(len(x), x.shape[2] + 1, n_pixels, len(self.basis), n_frames)
             for x in components.loadings
         ]
         self._brightness = [self._brightness_of(index) for index in range(len(self.groups))]
-        return _Kept(components, self.window.start)
+        return _Kept(components, self.needed[0], self.start)
 
     def _work_off(self, kept: _Kept) -> None:
         """Add the frames that are kept, but for the last two: these wait for those that follow."""
         ready = kept.stop if kept.stop == self.window.stop else kept.stop - _REACH
+        ready = min(ready, self.stop)
         frames = np.arange(kept.done, ready)
         near = np.clip(frames[:, None] + _LAGS, self.window.start, self.window.stop - 1)
         averaging = np.zeros((len(frames), kept.stop - kept.start), np.float32)
@@ -144,8 +197,8 @@ class CourseMoments:
         np.add.at(averaging, which, np.float32(1 / len(_LAGS)))
         inside = slice(kept.done - kept.start, ready - kept.start)
         residual, cells = kept.residual[inside], kept.cells[: averaging.shape[1]]
-        in_window = slice(kept.done - self.window.start, ready - self.window.start)
-        bins = self.basis[:, in_window].T
+        counted = slice(kept.done - self.start, ready - self.start)
+        bins = self.basis[:, frames - self.window.start].T
 
         def add_group(index: int) -> None:
             moments = self.groups[index]
@@ -155,8 +208,8 @@ class CourseMoments:
             others = _per_patch(averaging @ courses, n_patches)
             self._add_group(index, own, others, residual, bins)
             missing = self.components.courses(kept.residual_cells[inside], index)
-            moments.own_courses[:, in_window] = own[:, :, 1:]
-            moments.residual_courses[:, in_window] = _by_patch(missing, n_patches)
+            moments.own_courses[:, counted] = own[:, :, 1:]
+            moments.residual_courses[:, counted] = _by_patch(missing, n_patches)
 
         over_items(add_group, range(len(self.groups)))
         kept.drop(ready)
@@ -209,14 +262,15 @@ class CourseMoments:
 class _Kept:
     """Frames that wait to be worked on: the residual, and the denoised recording in cells."""
 
-    def __init__(self, components: Components, start: int) -> None:
+    def __init__(self, components: Components, start: int, done: int) -> None:
         grid = components.grid
         n_frames = few_frames(grid.shape[0] * grid.shape[1]) + 2 * _REACH
         self._components = components
         self.residual = np.empty((n_frames, *grid.padded), np.float32)
         self.cells = np.empty((n_frames, *(n // grid.cell for n in grid.padded)), np.float32)
         self.residual_cells = np.empty_like(self.cells)
-        self.start = self.done = self.stop = start
+        self.start = self.stop = start
+        self.done = done
 
     @property
     def room(self) -> int:

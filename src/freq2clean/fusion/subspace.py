@@ -92,6 +92,8 @@ class CourseSurvey(ResidualSurvey):
 
 
 class SubspacePlan(WienerPlan):
+    noted = (*WienerPlan.noted, "_limit_moments")
+
     def __init__(
         self,
         method: Subspace,

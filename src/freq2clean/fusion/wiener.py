@@ -190,6 +190,8 @@ class ResidualSurvey(Survey):
 
 
 class WienerPlan(Plan):
+    noted: ClassVar[tuple[str, ...]] = ("_offsets", "_weights", "_expected")
+
     def __init__(
         self,
         method: Wiener,
