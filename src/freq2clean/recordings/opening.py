@@ -11,6 +11,7 @@ from freq2clean.recordings.contract import Recording
 from freq2clean.recordings.folder import FolderRecording, open_folder
 from freq2clean.recordings.formats import HDF5, READABLE, TIFF, ZARR, format_of, locate
 from freq2clean.recordings.memory import ArrayRecording
+from freq2clean.recordings.urls import is_url, open_url
 
 __all__ = ["open_recording"]
 
@@ -24,7 +25,8 @@ def open_recording(
     ----------
     source : str, Path, array-like or Recording
         A TIFF, Zarr, HDF5 or .npy file; ``file.h5::/path`` or ``store.zarr/path`` for an array
-        inside; a folder or glob of numbered TIFF files; an array (T, Y, X) with ``shape``,
+        inside; the URL of a Zarr array (``s3://``, ``gs://``, ``https://``); a folder or glob of
+        numbered TIFF files; an array (T, Y, X) with ``shape``,
         ``dtype`` and slicing (NumPy, Zarr, h5py, Dask). A Recording is returned as it is.
     channel, plane : int, optional
         Which channel and plane of a recording of more than three axes.
@@ -55,6 +57,8 @@ def open_recording(
         raise InputError(
             f"a {type(source).__name__} is no recording: give a path or an array (T, Y, X)"
         )
+    if is_url(source):
+        return open_url(str(source), **choice)
     file, inside = locate(source)
     if not file.exists():
         return _open_missing(str(source), file, choice)

@@ -17,9 +17,11 @@ from freq2clean.errors import InputError, OutputError
 from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
 from freq2clean.recordings.flushing import Flusher
 from freq2clean.recordings.formats import HDF5, WRITABLE, ZARR, Format, locate
+from freq2clean.recordings.in_parts import create_at_url
 from freq2clean.recordings.pixels import pixel_dtype
 from freq2clean.recordings.small_files import check_parent
 from freq2clean.recordings.swap import put_in_place, release_memory
+from freq2clean.recordings.urls import check_url_target, is_url
 
 __all__ = ["check_target", "create"]
 
@@ -32,7 +34,8 @@ def check_target(
     Parameters
     ----------
     path : str or Path
-        Ends in .tif, .tiff, .zarr, .h5, .hdf5 or .npy; ``file.h5::/path`` names the dataset.
+        Ends in .tif, .tiff, .zarr, .h5, .hdf5 or .npy; ``file.h5::/path`` names the dataset; a URL
+        ends in .zarr.
     inputs : iterable of str, Path, Recording or array
         What the target must not replace.
     compression : {None, "deflate", "zstd"}
@@ -44,6 +47,9 @@ def check_target(
         Where the format is unknown, the folder is missing or not writable, or the target is an
         input, a folder or a file with other contents.
     """
+    if is_url(path):
+        check_url_target(str(path), compression=compression)
+        return
     found = _format_to_write(path, compression)
     target, inside = _target(path)
     for source in inputs:
@@ -78,7 +84,8 @@ def create(
     path : str or Path
         Format by suffix: .tif and .tiff (ImageJ-readable where ImageJ knows the dtype and the file
         fits into 4 GB, else BigTIFF where needed), .zarr (version 3), .h5 and .hdf5
-        (``file.h5::/path`` names the dataset), .npy.
+        (``file.h5::/path`` names the dataset), .npy; or the URL of a Zarr array to be, as in
+        ``s3://bucket/fused.zarr``.
     shape : (int, int, int)
         Frames, rows, columns.
     dtype : dtype-like
@@ -114,6 +121,13 @@ def create(
     if min(frames, height, width) < 1:
         raise OutputError(f"{path}: a recording of shape {shape} has no pixels")
     dtype = pixel_dtype(dtype, name=str(path))
+    if is_url(path):
+        kept = metadata or Metadata()
+        with create_at_url(
+            str(path), (frames, height, width), dtype, metadata=kept, compression=compression
+        ) as at_url:
+            yield at_url
+        return
     target, inside = _target(path)
     if compression is None:
         _check_space(target, frames * height * width * dtype.itemsize)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from freq2clean.recordings.stored import StoredArray, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
 from freq2clean.recordings.zarr_chunks import MappedChunks, has_plain_chunks
 
-__all__ = ["ZarrSink", "open_zarr"]
+__all__ = ["WRITING", "WholeChunks", "ZarrSink", "movie_in", "new_array", "open_zarr"]
 
 _CHUNK_BYTES = 2**23
+
+WRITING: Any = {"write_empty_chunks": True}
+"""How arrays are written: a chunk of zeros is a chunk too."""
 
 
 @opener
@@ -29,14 +33,21 @@ def open_zarr(path: Path, inside: str) -> StoredArray:
         node = zarr.open(path / inside, mode="r")
     except Exception as error:  # zarr raises its own, OSError, ValueError, KeyError by version
         raise InputError(f"{path / inside} cannot be read as Zarr: {error}") from error
-    array: Any = node
+    return movie_in(node, name=lambda array: str(path / inside / array.path))
+
+
+def movie_in(node: Any, *, name: Callable[[Any], str]) -> StoredArray:
+    """The array that a Zarr node is, or the one that it holds; ``name`` says what to call it."""
+    import zarr
+
+    array = node
     if isinstance(node, zarr.Group):
         members = [one for _, one in node.members(max_depth=None) if isinstance(one, zarr.Array)]
-        array = lone_movie(members, kind="array", name=str(path / inside), separator="")
+        array = lone_movie(members, kind="array", name=name(node), separator="")
     axes = "".join(str(axis).upper() for axis in _axis_names(array))
     return StoredArray(
         MappedChunks(array) if has_plain_chunks(array) else array,
-        name=str(path / inside / array.path),
+        name=name(array),
         metadata=metadata_from(dict(array.attrs)),
         axes=axes if len(axes) == array.ndim and axes.endswith("YX") else None,
     )
@@ -46,6 +57,84 @@ def _axis_names(array: Any) -> list[Any]:
     """Names that Zarr 3 or xarray keep."""
     names = getattr(array.metadata, "dimension_names", None)
     return list(names or array.attrs.get("_ARRAY_DIMENSIONS") or ())
+
+
+def new_array(
+    store: Any,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    metadata: Metadata,
+    compression: str | None,
+) -> Any:
+    """A Zarr 3 array in chunks of whole frames."""
+    import zarr
+    import zarr.codecs
+
+    codecs = {"deflate": zarr.codecs.GzipCodec, "zstd": zarr.codecs.ZstdCodec}
+    frame_bytes = shape[1] * shape[2] * dtype.itemsize
+    return zarr.create_array(
+        store,
+        shape=shape,
+        chunks=(min(shape[0], max(1, _CHUNK_BYTES // frame_bytes)), *shape[1:]),
+        dtype=dtype,
+        compressors=codecs[compression]() if compression else None,
+        attributes=metadata_items(metadata),
+        dimension_names=("t", "y", "x"),
+        zarr_format=3,
+        config=WRITING,
+    )
+
+
+class WholeChunks:
+    """Takes the frames of an array in order, from the first of a chunk on, and writes whole chunks.
+
+    Parameters
+    ----------
+    array : zarr.Array
+    start : int
+        The first frame.
+    call : callable
+        What makes the calls that write.
+    """
+
+    def __init__(
+        self, array: Any, start: int = 0, *, call: Callable[..., Any] = lambda f, *args: f(*args)
+    ) -> None:
+        self._array = array
+        self._call = call
+        self._chunk_frames = array.chunks[0]
+        self._buffer = np.empty(array.chunks, array.dtype)
+        self._held = 0
+        self._next = start
+
+    def append(self, block: NDArray[Any]) -> list[str]:
+        """Write whole chunks, and hold what begins the next; which chunks were written."""
+        written = []
+        while len(block):
+            taken = min(len(block), self._chunk_frames - self._held)
+            if taken == self._chunk_frames:
+                written += self._write(block[:taken])
+            else:
+                self._buffer[self._held : self._held + taken] = block[:taken]
+                self._held += taken
+                if self._held == self._chunk_frames:
+                    written += self.flush()
+            block = block[taken:]
+        return written
+
+    def flush(self) -> list[str]:
+        """Write what is held."""
+        held, self._held = self._held, 0
+        return self._write(self._buffer[:held])
+
+    def _write(self, frames: NDArray[Any]) -> list[str]:
+        if not len(frames):
+            return []
+        place = slice(self._next, self._next + len(frames))
+        self._call(self._array.__setitem__, place, frames)
+        key = self._array.metadata.encode_chunk_key((self._next // self._chunk_frames, 0, 0))
+        self._next += len(frames)
+        return [key]
 
 
 class ZarrSink(Sink):
@@ -60,63 +149,23 @@ class ZarrSink(Sink):
         metadata: Metadata,
         compression: str | None,
     ) -> None:
-        import zarr
-        import zarr.codecs
-
-        codecs = {"deflate": zarr.codecs.GzipCodec, "zstd": zarr.codecs.ZstdCodec}
-        frame_bytes = shape[1] * shape[2] * dtype.itemsize
-        self._chunk_frames = min(shape[0], max(1, _CHUNK_BYTES // frame_bytes))
         self._call = Unbroken()
-        self._array = self._call(
-            zarr.create_array,
-            path,
-            shape=shape,
-            chunks=(self._chunk_frames, *shape[1:]),
-            dtype=dtype,
-            compressors=codecs[compression]() if compression else None,
-            attributes=metadata_items(metadata),
-            dimension_names=("t", "y", "x"),
-            zarr_format=3,
-            config={"write_empty_chunks": True},
-        )
-        self._buffer = np.empty((self._chunk_frames, *shape[1:]), dtype)
-        self._held = 0
-        self._next = 0
+        array = self._call(new_array, path, shape, dtype, metadata, compression)
+        self._chunks = WholeChunks(array, call=self._call)
         self._path = path
         self._finished: list[Path] = []
 
     def append(self, block: NDArray[Any]) -> None:
-        """Write whole chunks, and hold what begins the next."""
-        while len(block):
-            taken = min(len(block), self._chunk_frames - self._held)
-            if taken == self._chunk_frames:
-                self._write(block[:taken])
-            else:
-                self._buffer[self._held : self._held + taken] = block[:taken]
-                self._held += taken
-                if self._held == self._chunk_frames:
-                    self._flush()
-            block = block[taken:]
+        for key in self._chunks.append(block):
+            chunk = self._path / key
+            self._finished += [chunk, *chunk.parents[:2]]  # its folders c/0 and c/0/0 hold no other
 
     def close(self) -> None:
         try:
-            self._flush()
+            self._chunks.flush()
         finally:
             self._call.end()
 
     def finished_files(self) -> list[Path]:
         finished, self._finished = self._finished, []
         return finished
-
-    def _flush(self) -> None:
-        self._write(self._buffer[: self._held])
-        self._held = 0
-
-    def _write(self, frames: NDArray[Any]) -> None:
-        if len(frames):
-            place = slice(self._next, self._next + len(frames))
-            self._call(self._array.__setitem__, place, frames)
-            key = self._array.metadata.encode_chunk_key((self._next // self._chunk_frames, 0, 0))
-            chunk = self._path / key
-            self._finished += [chunk, *chunk.parents[:2]]  # its folders c/0 and c/0/0 hold no other
-            self._next += len(frames)
