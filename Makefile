@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test dist bench clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded example.
 	$(BIN)/freq2clean demo freq2clean-demo
@@ -13,6 +13,9 @@ test: $(VENV)/.installed-dev  ## Lint, format check, types, import arrows, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+
+dist:  ## Build wheel and sdist, and try them in an environment of their own.
+	PYTHON=$(PYTHON) .ci/dist
 
 bench: $(VENV)/.installed-dev  ## Rewrite the figures of docs/performance.md.
 	$(BIN)/python benchmarks/run.py

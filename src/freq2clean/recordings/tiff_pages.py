@@ -197,7 +197,13 @@ def _axes(tif: Any, series: list[Any]) -> tuple[str, tuple[int, ...]]:
         return "TYX", (sum(len(one) for one in series), *series[0].keyframe.shape)
     (one,) = series
     axes, shape = one.axes, tuple(int(size) for size in one.shape)
-    named = one.kind == "shaped" or (one.kind == "imagej" and "frames" in tif.imagej_metadata)
-    if axes == "YX" and named and len(one.get_shape(False)) > 2:
+    if axes == "YX" and _says_frames(tif, one.kind):
         return "TYX", (1, *shape)
     return axes, shape
+
+
+def _says_frames(tif: Any, kind: str) -> bool:
+    """Whether what is with a single image calls it a frame of several axes."""
+    if kind == "shaped":
+        return len(tif.shaped_metadata[0]["shape"]) > 2
+    return kind == "imagej" and "frames" in tif.imagej_metadata

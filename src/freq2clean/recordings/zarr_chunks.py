@@ -35,7 +35,8 @@ class MappedChunks:
         self.shape = array.shape
         self.chunks = array.chunks
         endian = getattr(array.serializer, "endian", None)
-        self.dtype = array.dtype.newbyteorder(endian.value) if endian else array.dtype
+        order = getattr(endian, "value", endian)  # An enumeration before zarr 3.2, then a word.
+        self.dtype = array.dtype.newbyteorder(order) if order else array.dtype
         self._array = array
 
     def __getitem__(self, key: tuple[slice]) -> NDArray[Any]:
