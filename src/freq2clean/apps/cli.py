@@ -33,6 +33,7 @@ from freq2clean.apps.options import (
     TrainFirst,
     Training,
     Window,
+    Workers,
     given,
     option_of,
     with_groups,
@@ -156,6 +157,7 @@ def fuse(
     channel: Channel = None,
     plane: Plane = None,
     memory: Memory = "1GB",
+    workers: Workers = None,
     report: ReportFile = None,
     json: Json = False,
 ) -> None:
@@ -206,6 +208,7 @@ def fuse(
             register=register,
             dtype=dtype,
             compression=compression and str(compression),
+            workers=workers,
             progress=progress,
             **where,
             **options,
@@ -278,6 +281,7 @@ def evaluate(
     channel: Channel = None,
     plane: Plane = None,
     memory: Memory = "1GB",
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Score recordings against a ground truth.
@@ -310,6 +314,7 @@ def evaluate(
                 channel=channel,
                 plane=plane,
                 memory=memory,
+                workers=workers,
                 progress=progress,
             )
     if json:
@@ -336,6 +341,7 @@ def denoise(
     channel: Channel = None,
     plane: Plane = None,
     memory: Memory = "1GB",
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Denoise a recording.
@@ -366,6 +372,7 @@ def denoise(
             channel=channel,
             plane=plane,
             memory=memory,
+            workers=workers,
             progress=progress,
             **given(command=command, **baseline.given()),
             **training.given(),
@@ -458,6 +465,7 @@ def run(
     channel: Channel = None,
     plane: Plane = None,
     memory: Memory = "1GB",
+    workers: Workers = None,
     report: ReportFile = None,
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Write the recording only.")
@@ -514,6 +522,7 @@ def run(
             channel=channel,
             plane=plane,
             memory=memory,
+            workers=workers,
             progress=working,
             look=write if target else None,
             **given(window=window),

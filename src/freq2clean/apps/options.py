@@ -38,6 +38,7 @@ __all__ = [
     "TrainFirst",
     "Training",
     "Window",
+    "Workers",
     "given",
     "option_of",
     "with_groups",
@@ -63,6 +64,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print machine-readable resul
 Channel = Annotated[int | None, typer.Option(help="Channel, where there are several.")]
 Plane = Annotated[int | None, typer.Option(help="Plane, where there are several.")]
 Memory = Annotated[str, typer.Option(help="Bound on the working memory, such as 500MB or 4GB.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads to compute with, and to decode with.", show_default="all cores", min=1
+    ),
+]
 Dtype = Annotated[
     str,
     typer.Option(

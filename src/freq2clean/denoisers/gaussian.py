@@ -26,6 +26,7 @@ from freq2clean.denoisers.contract import (
 )
 from freq2clean.denoisers.files import load_arrays, save_arrays
 from freq2clean.errors import InputError
+from freq2clean.threads import n_threads
 
 __all__ = ["Gaussian", "GaussianModel"]
 
@@ -244,7 +245,7 @@ def _mean_power(recording: Frames, progress: Progress | None) -> NDArray[np.floa
         along_time = (i + 0.5) / n_blocks
         places = along_time, _GOLDEN * (i + 0.5) % 1, along_time
         block = _sample(recording, np.round(room * places).astype(int), size)
-        power += dctn(block, norm="ortho", overwrite_x=True, workers=-1) ** 2
+        power += dctn(block, norm="ortho", overwrite_x=True, workers=n_threads()) ** 2
         if progress is not None:
             progress(i + 1, n_blocks)
     return np.asarray(power / n_blocks)

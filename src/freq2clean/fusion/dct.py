@@ -17,6 +17,7 @@ from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.rings import radius_cycles_per_pixel
 from freq2clean.fusion.survey import Survey
 from freq2clean.fusion.windows import Window, check_windows, plan_windows
+from freq2clean.threads import n_threads
 
 __all__ = ["Dct"]
 
@@ -174,10 +175,10 @@ class _DctPlan(Plan):
         if lost:
             lost[0][: len(residual)] += residual
             residual = lost[0]
-        spectrum = dctn(residual, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True)
+        spectrum = dctn(residual, axes=(1, 2), norm="ortho", workers=n_threads(), overwrite_x=True)
         spectrum *= self._spatial
         spectrum *= self._temporal[:, None, None]
-        images = idctn(spectrum, axes=(1, 2), norm="ortho", workers=-1, overwrite_x=True)
+        images = idctn(spectrum, axes=(1, 2), norm="ortho", workers=n_threads(), overwrite_x=True)
         return Correction.of(job.window, self._basis, images)
 
     def findings(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ BLAS is held to one thread meanwhile: its own threads would fight with these.
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+
+from freq2clean.threads import blas, n_threads
 
 __all__ = [
     "Spare",
@@ -47,7 +47,7 @@ def over_pixels(
 
     They are small enough for a cache; or, where each value is looked at once, as long as can be.
     """
-    size = max(_PIXELS_PER_TASK, -(-n_pixels // _n_threads())) if one_sweep else _PIXELS_PER_TASK
+    size = max(_PIXELS_PER_TASK, -(-n_pixels // n_threads())) if one_sweep else _PIXELS_PER_TASK
     tasks = [slice(first, min(first + size, n_pixels)) for first in range(0, n_pixels, size)]
     if len(tasks) == 1:
         function(tasks[0])
@@ -64,7 +64,7 @@ def over_items(function: Callable[[Item], None], items: Iterable[Item]) -> None:
             function(item)
 
     with one_blas_thread():
-        for _ in _pool().map(work, range(_n_threads())):
+        for _ in _pool(n_threads()).map(work, range(n_threads())):
             pass
 
 
@@ -121,19 +121,8 @@ class Spare:
 
 
 @cache
-def _n_threads() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_n_threads())
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
+def _pool(n: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n)
 
 
 @contextmanager
@@ -143,7 +132,7 @@ def one_blas_thread() -> Iterator[None]:
     Several threads may be inside; the last to leave restores what the first one found.
     """
     with _lock:
-        _limits.append(None if _limits else _blas().limit(limits=1, user_api="blas"))
+        _limits.append(None if _limits else blas().limit(limits=1, user_api="blas"))
     try:
         yield
     finally:

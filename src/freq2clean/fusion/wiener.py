@@ -23,6 +23,7 @@ from freq2clean.fusion.pattern import LineOffsets, bad_pixels, fill_in, find_lin
 from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import Survey, measured, spread_runs
 from freq2clean.fusion.windows import check_windows, even_window, plan_windows
+from freq2clean.threads import n_threads
 
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
@@ -149,7 +150,7 @@ class ResidualSurvey(Survey):
         power = np.zeros((len(bands), int(index.max()) + 1))
         for raw, denoised in self._tiles:
             residual = self._residual(raw, denoised)
-            squares = ring_sums(dctn(residual, norm="ortho", workers=-1) ** 2, index)
+            squares = ring_sums(dctn(residual, norm="ortho", workers=n_threads()) ** 2, index)
             power += np.add.reduceat(squares, bands, axis=0)
         width = np.diff([*bands, len(self._tiles[0][0])])
         number = np.outer(width, ring_sizes(index) * float(len(self._tiles)))
@@ -238,7 +239,7 @@ class WienerPlan(Plan):
         """The residual's coefficient images, (K, Y, X), weighted."""
         residual, *denoised = job.projections
         images = self._without_pattern(residual.images(shape), job.window.n_frames)
-        spectrum = dctn(images, axes=(1, 2), norm="ortho", workers=-1)
+        spectrum = dctn(images, axes=(1, 2), norm="ortho", workers=n_threads())
         power, number = self._band_power(spectrum)
         noise = residual.noise_factor * self._noise.power_per_ring()
         leak = leaked_share(power, number, noise)

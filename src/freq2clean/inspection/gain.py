@@ -22,6 +22,7 @@ from freq2clean.fusion.bases import temporal_bands
 from freq2clean.fusion.missing import filled
 from freq2clean.fusion.rings import RINGS_PER_CYCLE, fine_rings, ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.survey import spread_runs
+from freq2clean.threads import n_threads
 
 __all__ = ["Gain", "GainMoments", "gain_runs"]
 
@@ -170,7 +171,8 @@ class GainMoments:
             slice(column * width, (column + 1) * width),
         )
         x, y, z, probe, by, bz = (
-            dctn(block[box].astype(np.float32), norm="ortho", workers=-1) for block in blocks
+            dctn(block[box].astype(np.float32), norm="ortho", workers=n_threads())
+            for block in blocks
         )
         pairs = [(x, x), (y, y), (z, z), (y, z), (x, y), (x, z)]
         pairs += [(probe, probe), (probe, by), (probe, bz), (bz, bz)]

@@ -35,6 +35,7 @@ from freq2clean.metrics.traces import (
     correlation_of_rois,
 )
 from freq2clean.metrics.window import checked_padding
+from freq2clean.threads import n_threads
 
 __all__ = ["Evaluator", "Scores"]
 
@@ -175,7 +176,7 @@ class Evaluator:
             self._begin()
         self._added += len(blocks[0])
         tasks = [self._by_pixel, self._frame_ssim, self._ssim3d]
-        with ThreadPoolExecutor(len(tasks)) as threads:
+        with ThreadPoolExecutor(min(len(tasks), n_threads())) as threads:
             for done in [threads.submit(partial(task.add, *blocks)) for task in tasks]:
                 done.result()
 

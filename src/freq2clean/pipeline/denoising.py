@@ -17,6 +17,7 @@ from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import open_one
 from freq2clean.pipeline.saving import Target, check_file_options, save
 from freq2clean.pipeline.training import check_new_model
+from freq2clean.pipeline.workers import working
 from freq2clean.recordings import check_target, target_dtype
 
 __all__ = ["DenoiseResult", "denoise", "halves", "shares"]
@@ -59,6 +60,7 @@ def denoise(
     channel: int | None = None,
     plane: int | None = None,
     memory: str | int = DEFAULT_MEMORY,
+    workers: int | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> NDArray[np.float32] | DenoiseResult:
@@ -81,7 +83,7 @@ callable
         Fit to this recording and write the model there first, as `train` does.
     out : path, optional
         Where to write; without it, the array is returned.
-    dtype, compression, channel, plane, memory, progress
+    dtype, compression, channel, plane, memory, workers, progress
         As in `fuse`.
     **options
         Of the model; with a checkpoint that is there, those that concern prediction.
@@ -110,7 +112,7 @@ callable
         loaded = load_model(str(model), checkpoint, **options)
         denoiser = loaded.denoiser
     began = time.perf_counter()
-    with ExitStack() as stack:
+    with working(workers), ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
         if out is not None:
             check_target(out, inputs=[recording, raw], compression=compression)

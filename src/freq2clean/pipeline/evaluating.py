@@ -12,6 +12,7 @@ from freq2clean.metrics import Evaluator, Scores, SSIM3DOptions
 from freq2clean.pipeline.labels import read_labels
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.opening import open_pair
+from freq2clean.pipeline.workers import working
 from freq2clean.streaming import blocks, read_ahead
 
 __all__ = ["evaluate"]
@@ -29,6 +30,7 @@ def evaluate(
     channel: int | None = None,
     plane: int | None = None,
     memory: str | int = DEFAULT_MEMORY,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Score a recording against its ground truth: PSNR, SSIM3D, SSIM, stSNR, trace correlation.
@@ -48,6 +50,8 @@ def evaluate(
         Of recordings with more than three axes.
     memory : str or int
         Bound on the working memory.
+    workers : int, optional
+        As in `fuse`.
     progress : callable, optional
         Called with frames done and frames to do.
 
@@ -62,7 +66,7 @@ def evaluate(
     >>> evaluate(truth, truth, data_range="q99.9").psnr_db
     inf
     """
-    with ExitStack() as stack:
+    with working(workers), ExitStack() as stack:
         pair, _ = open_pair(stack, truth, recording, align=align, channel=channel, plane=plane)
         rois = None if masks is None else read_labels(masks)
         evaluator = Evaluator(pair[0].shape, data_range=data_range, ssim3d=ssim3d, masks=rois)

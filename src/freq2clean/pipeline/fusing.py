@@ -23,6 +23,7 @@ from freq2clean.pipeline.opening import Pair, open_pair
 from freq2clean.pipeline.registering import RegisteredPair, describe_motion, find_scale
 from freq2clean.pipeline.saving import Saved, Target, check_file_options, saving
 from freq2clean.pipeline.swapped import FrameChanges
+from freq2clean.pipeline.workers import working
 from freq2clean.recordings import Metadata, check_target
 from freq2clean.registration import Motion, find_motion
 from freq2clean.streaming import IN_FLIGHT, two_passes
@@ -85,6 +86,7 @@ def fuse(
     rescale: bool = True,
     register: bool = False,
     memory: str | int = DEFAULT_MEMORY,
+    workers: int | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> NDArray[np.float32] | FuseResult:
@@ -116,6 +118,9 @@ def fuse(
         pass over both recordings.
     memory : str or int
         Bound on the working memory, such as "1GB".
+    workers : int, optional
+        Threads to compute with, and to decode with; every core that the process may use if left
+        out. The result does not depend on it.
     progress : callable, optional
         Called with frames done and frames to do, all passes together.
     **options
@@ -144,7 +149,7 @@ def fuse(
     check_file_options(out, dtype=dtype, compression=compression)
     memory_bytes = parse_bytes(memory)
     began = time.perf_counter()
-    with ExitStack() as stack:
+    with working(workers), ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, align=align, channel=channel, plane=plane)
         for recording in pair:
             check_numbers(recording)

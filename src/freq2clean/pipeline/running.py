@@ -23,6 +23,7 @@ from freq2clean.pipeline.memory import DEFAULT_MEMORY
 from freq2clean.pipeline.opening import open_one
 from freq2clean.pipeline.probing import Probed, probed_gain
 from freq2clean.pipeline.saving import check_file_options
+from freq2clean.pipeline.workers import working
 from freq2clean.recordings import Recording, check_target, target_dtype
 from freq2clean.recordings.formats import locate
 
@@ -81,6 +82,7 @@ def run(
     channel: int | None = None,
     plane: int | None = None,
     memory: str | int = DEFAULT_MEMORY,
+    workers: int | None = None,
     progress: Progress | None = None,
     look: Look | None = None,
     **options: Any,
@@ -104,7 +106,7 @@ def run(
     keep_denoised : path, optional
         Where to keep the denoised recording, float32. Without it, a hidden file beside ``out``
         holds it meanwhile.
-    dtype, compression, channel, plane, memory
+    dtype, compression, channel, plane, memory, workers
         As in `fuse`.
     progress : callable, optional
         Called with the work done and the work in all, both steps together.
@@ -141,7 +143,7 @@ def run(
         model_options or {},
         {"method": method, "register": register, "memory": memory, **options},
     )
-    with ExitStack() as stack:
+    with working(workers), ExitStack() as stack:
         recording = open_one(stack, raw, channel=channel, plane=plane)
         target_dtype(dtype, recording.dtype)
         _check_targets(out, keep_denoised, inputs=[recording, raw], compression=compression)

@@ -23,6 +23,7 @@ from freq2clean.recordings.contract import Metadata, Recording, Sink
 from freq2clean.recordings.pixels import map_bytes, native
 from freq2clean.recordings.tiff_metadata import imagej_tags, plain_tags, read_metadata
 from freq2clean.recordings.tiff_pages import Pages
+from freq2clean.threads import n_threads
 
 __all__ = ["TiffRecording", "open_tiff", "tiff_sink"]
 
@@ -106,7 +107,7 @@ class TiffRecording(Recording):
             for i in range(stop - start):
                 fill(i)
         else:
-            with ThreadPoolExecutor() as pool:
+            with ThreadPoolExecutor(n_threads()) as pool:
                 list(pool.map(fill, range(stop - start)))
         return out
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,15 @@ from freq2clean.recordings.stored import StoredArray, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
 from freq2clean.recordings.zarr_chunks import MappedChunks, has_plain_chunks
 
-__all__ = ["WRITING", "WholeChunks", "ZarrSink", "movie_in", "new_array", "open_zarr"]
+__all__ = [
+    "WRITING",
+    "WholeChunks",
+    "ZarrSink",
+    "decoding_at_most",
+    "movie_in",
+    "new_array",
+    "open_zarr",
+]
 
 _CHUNK_BYTES = 2**23
 
@@ -51,6 +60,15 @@ def movie_in(node: Any, *, name: Callable[[Any], str]) -> StoredArray:
         metadata=metadata_from(dict(array.attrs)),
         axes=axes if len(axes) == array.ndim and axes.endswith("YX") else None,
     )
+
+
+@contextmanager
+def decoding_at_most(n_chunks: int) -> Iterator[None]:
+    """Bound how many chunks zarr decodes at a time."""
+    import zarr
+
+    with zarr.config.set({"async.concurrency": n_chunks}):
+        yield
 
 
 def _axis_names(array: Any) -> list[Any]:

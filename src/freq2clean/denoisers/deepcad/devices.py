@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import torch
 
 from freq2clean.errors import InputError
+from freq2clean.threads import n_threads
 
-__all__ = ["device_of", "memory_errors"]
+__all__ = ["computing", "device_of", "memory_errors"]
 
 _NO_MEMORY = (
     "not enough memory",  # on Windows
@@ -39,6 +40,18 @@ def device_of(name: str) -> torch.device:
             f"device = {name!r} cannot be used ({reason}); give auto or cpu"
         ) from error
     return device
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Keep PyTorch to the threads that may be used; see `memory_errors`, too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, n_threads()))
+    try:
+        with memory_errors():
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from freq2clean.denoisers.contract import Frames, valid_frames
-from freq2clean.denoisers.deepcad.devices import device_of, memory_errors
+from freq2clean.denoisers.deepcad.devices import computing, device_of
 from freq2clean.denoisers.deepcad.network import SIDE_MULTIPLE
 from freq2clean.denoisers.deepcad.tiles import Slabs, Tile, Tiler, tiles_of
 from freq2clean.denoisers.deepcad.units import Units, filled, measure
@@ -169,7 +169,7 @@ class Runner:
         """The output for the valid frames of some, in units, as many as a network takes."""
         return self._tiler.run(frames, valid)
 
-    @memory_errors()
+    @computing()
     @torch.inference_mode()
     def _forward(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
         volumes = torch.from_numpy(tiles)[:, None].to(self._device)

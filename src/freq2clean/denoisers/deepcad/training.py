@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from freq2clean.denoisers.contract import Frames, Progress
 from freq2clean.denoisers.deepcad.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from freq2clean.denoisers.deepcad.devices import device_of, memory_errors
+from freq2clean.denoisers.deepcad.devices import computing, device_of
 from freq2clean.denoisers.deepcad.network import Network
 from freq2clean.denoisers.deepcad.pairs import MakePair, Pair, Patches, pair_of
 from freq2clean.denoisers.deepcad.units import measure
@@ -256,7 +256,7 @@ class _Trainer:
     def _step(self, batch: list[Pair]) -> float:
         self._optimizer.zero_grad(set_to_none=True)
         try:
-            with memory_errors():
+            with computing():
                 loss = self._loss(batch)
                 self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         except MemoryError as error:

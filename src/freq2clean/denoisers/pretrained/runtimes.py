@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from freq2clean.denoisers.contract import is_installed
 from freq2clean.denoisers.pretrained.views import N_CHANNELS
 from freq2clean.errors import InputError, MissingExtraError
+from freq2clean.threads import n_threads
 
 __all__ = ["RUNTIMES", "Forward", "open_network", "runtime_of"]
 
@@ -63,14 +64,14 @@ def _with_torch(path: Path, device: str) -> Forward:
     import torch
 
     from freq2clean.denoisers.deepcad.checkpoint import load_plain
-    from freq2clean.denoisers.deepcad.devices import device_of, memory_errors
+    from freq2clean.denoisers.deepcad.devices import computing, device_of
     from freq2clean.denoisers.deepcad.network import network_of
 
     there = device_of(device)
     network = network_of(load_plain(path), name=str(path), n_inputs=N_CHANNELS).to(there).eval()
 
     def forward(volumes: NDArray[np.float32]) -> NDArray[np.float32]:
-        with memory_errors(), torch.inference_mode():
+        with computing(), torch.inference_mode():
             tensor = torch.from_numpy(volumes).to(there)
             out = network(tensor.contiguous(memory_format=torch.channels_last_3d))
             denoised: NDArray[np.float32] = out[:, 0].cpu().numpy()
@@ -84,6 +85,7 @@ def _with_onnx(path: Path) -> Forward:
 
     quiet = onnxruntime.SessionOptions()
     quiet.log_severity_level = 3
+    quiet.intra_op_num_threads = n_threads()
     try:
         session = onnxruntime.InferenceSession(
             path.read_bytes(), quiet, providers=["CPUExecutionProvider"]
