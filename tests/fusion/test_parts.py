@@ -76,7 +76,7 @@ def fused_in_parts(fusion, raw, denoised, *, part, block, piece):
             fusion.look_again(
                 window,
                 corrections(*layout.stretch(window)),
-                ((a, raw[a:b], denoised[a:b]) for a, b in layout.review_runs(window)),
+                lambda a, b: (raw[a:b], denoised[a:b]),
             )
             for window in range(len(layout.windows))
         ]

@@ -25,11 +25,13 @@ from freq2clean.apps.options import (
     ModelName,
     OptionalModel,
     Output,
+    OutputOrUrl,
     Plane,
     Predicting,
     Program,
     Raw,
     Register,
+    Scheduler,
     TrainFirst,
     Training,
     Window,
@@ -107,7 +109,7 @@ def _common(
 def fuse(
     raw: Raw,
     denoised: Annotated[str, typer.Argument(help="The same recording, denoised.")],
-    output: Output,
+    output: OutputOrUrl,
     method: MethodName = Method.auto,
     window: Window = None,
     overlap: Annotated[
@@ -158,6 +160,7 @@ def fuse(
     plane: Plane = None,
     memory: Memory = "1GB",
     workers: Workers = None,
+    scheduler: Scheduler = None,
     report: ReportFile = None,
     json: Json = False,
 ) -> None:
@@ -209,6 +212,7 @@ def fuse(
             dtype=dtype,
             compression=compression and str(compression),
             workers=workers,
+            scheduler=scheduler,
             progress=progress,
             **where,
             **options,

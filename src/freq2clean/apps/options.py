@@ -30,11 +30,13 @@ __all__ = [
     "ModelName",
     "OptionalModel",
     "Output",
+    "OutputOrUrl",
     "Plane",
     "Predicting",
     "Program",
     "Raw",
     "Register",
+    "Scheduler",
     "TrainFirst",
     "Training",
     "Window",
@@ -87,6 +89,21 @@ AlignTo = Annotated[
 Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Where to write; format by suffix: .tif .zarr .h5 .npy"),
+]
+OutputOrUrl = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Where to write; format by suffix: .tif .zarr .h5 .npy; or a URL: s3://bucket/a.zarr",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a Dask cluster that is to do it: tcp://host:8786, or local:4 for four processes "
+        "here. Inputs must be readable, and a .zarr output writable, for all workers.",
+    ),
 ]
 MethodName = Annotated[
     Method,

@@ -7,7 +7,7 @@ which they leave as it is. Who calls them, and where, is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -220,17 +220,14 @@ class FusionInParts(Fusion):
         self,
         window: int,
         corrections: Sequence[Correction],
-        blocks: Iterable[tuple[int, NDArray[Any], NDArray[Any]]],
+        read_both: Callable[[int, int], tuple[NDArray[Any], NDArray[Any]]],
     ) -> LimitMoments:
-        """What the limit of a window is found from: see `Layout.review_runs`, run by run."""
+        """What the limit of a window is found from, by pieces of `Layout.review_runs`."""
         assert self._plan is not None, "decided"
         review = Review(self._plan.with_notes(), *self.layout.stretch(window), self.shape, Spare())
         piece = self._holding(corrections)
-        for first, raw, denoised in blocks:
-            while review.pieces and review.pieces[0][0] < first + len(raw):
-                start, stop = review.pieces[0]
-                frames = slice(start - first, stop - first)
-                piece._look_again(review, start, raw[frames], denoised[frames])
+        for start, stop in list(review.pieces):
+            piece._look_again(review, start, *read_both(start, stop))
         return review.moments
 
     def limit(self, reviews: Sequence[LimitMoments]) -> Limited:

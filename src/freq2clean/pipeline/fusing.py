@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from freq2clean.fusion import DEFAULT_METHOD, Fusion, Method, get_method
 from freq2clean.fusion.method import as_frames
 from freq2clean.fusion.scale import Scale
 from freq2clean.pipeline.denoising import Progress, halves
+from freq2clean.pipeline.lazily import check_as_they_are, fuse_lazily
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
+from freq2clean.pipeline.on_cluster import StoredPair, check_shared, fuse_on_cluster
 from freq2clean.pipeline.opening import Pair, open_pair
 from freq2clean.pipeline.registering import RegisteredPair, describe_motion, find_scale
 from freq2clean.pipeline.saving import Saved, Target, check_file_options, saving
@@ -27,6 +29,7 @@ from freq2clean.pipeline.workers import working
 from freq2clean.recordings import Metadata, check_target
 from freq2clean.registration import Motion, find_motion
 from freq2clean.streaming import IN_FLIGHT, two_passes
+from freq2clean.streaming.dask import is_lazy
 
 __all__ = ["FuseResult", "fuse"]
 
@@ -87,6 +90,7 @@ def fuse(
     register: bool = False,
     memory: str | int = DEFAULT_MEMORY,
     workers: int | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> NDArray[np.float32] | FuseResult:
@@ -95,7 +99,8 @@ def fuse(
     Parameters
     ----------
     raw, denoised : array-like (T, Y, X), path or Recording
-        Read in blocks of frames; see `freq2clean.recordings.open_recording` for the formats.
+        Read in blocks of frames; see `freq2clean.recordings.open_recording` for the formats. Where
+        one is a Dask array and no ``out`` is given, the result is one too, not yet computed.
     method : "auto", "subspace", "wiener", "fft" or "dct"
         `Auto` chooses the windows of `Subspace`, which brings back the detail of what is active
         too; `Wiener` is several times faster; `Fft` and `Dct` are the study's.
@@ -117,12 +122,16 @@ def fuse(
         back in its original place. Nothing is moved where no motion is measured. Takes one more
         pass over both recordings.
     memory : str or int
-        Bound on the working memory, such as "1GB".
+        Bound on the working memory, such as "1GB"; on a cluster, that of each task.
     workers : int, optional
         Threads to compute with, and to decode with; every core that the process may use if left
         out. The result does not depend on it.
+    scheduler : str, optional
+        Of a Dask cluster that is to do it: an address such as ``tcp://host:8786``, or ``local:4``
+        for four processes on this machine. Recordings are paths or URLs that all workers can read,
+        and ``out`` is a Zarr store that all can write to.
     progress : callable, optional
-        Called with frames done and frames to do, all passes together.
+        Called with frames (on a cluster, tasks) done and to do, all passes together.
     **options
         Of the method: see `Auto`, `Subspace`, `Wiener`, `Fft`, `Dct`.
 
@@ -148,15 +157,49 @@ def fuse(
     chosen = get_method(method, **options)
     check_file_options(out, dtype=dtype, compression=compression)
     memory_bytes = parse_bytes(memory)
+    target = None if out is None else Target(out, dtype, compression)
+    if scheduler:
+        check_shared(raw, denoised, target, register=register, workers=workers)
+    elif target is None and (is_lazy(raw) or is_lazy(denoised)):
+        check_as_they_are(
+            align=align, channel=channel, plane=plane, workers=workers, register=register
+        )
+        lazy: Any = fuse_lazily(
+            raw, denoised, method=chosen, rescale=rescale, memory_bytes=memory_bytes
+        )
+        return cast(NDArray[np.float32], lazy)
     began = time.perf_counter()
     with working(workers), ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, align=align, channel=channel, plane=plane)
         for recording in pair:
             check_numbers(recording)
         chosen = _in_units_of(chosen, pair[0].metadata)
-        target = None if out is None else Target(out, dtype, compression)
         if target:
             check_target(target.path, inputs=[*pair, raw, denoised], compression=compression)
+        if target and scheduler:
+            saved, findings = fuse_on_cluster(
+                pair,
+                StoredPair.of(
+                    raw,
+                    denoised,
+                    align=align,
+                    channel=channel,
+                    plane=plane,
+                    memory_bytes=memory_bytes,
+                ),
+                method=chosen,
+                target=target,
+                scheduler=scheduler,
+                rescale=rescale,
+                progress=progress,
+            )
+            return FuseResult(
+                **asdict(saved),
+                parameters=chosen.parameters(),
+                findings=findings,
+                notes=(*notes, *describe(findings, saved)),
+                seconds=time.perf_counter() - began,
+            )
         n_block = block_frames(*pair, memory_bytes=memory_bytes)
         motion = None
         if register:

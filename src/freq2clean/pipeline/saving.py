@@ -21,7 +21,16 @@ from freq2clean.recordings.small_files import whole_file
 from freq2clean.streaming import blocks, read_ahead, write_behind
 from freq2clean.version import __version__
 
-__all__ = ["Saved", "Target", "check_file_options", "provenance", "save", "saving", "whole_file"]
+__all__ = [
+    "Saved",
+    "Target",
+    "check_file_options",
+    "metadata_of",
+    "provenance",
+    "save",
+    "saving",
+    "whole_file",
+]
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,7 @@ def saving(
 ) -> Iterator[tuple[Callable[[NDArray[Any]], None], Saved]]:
     """A function that writes the next frames, on another thread, and the account of it."""
     dtype = target_dtype(target.dtype, raw.dtype)
-    metadata = Metadata(
-        frame_rate_hz=raw.metadata.frame_rate_hz,
-        pixel_size_um=raw.metadata.pixel_size_um,
-        provenance=provenance(how, inputs),
-    )
+    metadata = metadata_of(raw, how=how, inputs=inputs)
     saved = Saved(str(target.path), shape, dtype.name)
     with (
         create(
@@ -114,6 +119,15 @@ def save(
             if progress:
                 progress(stop, n_frames)
     return saved
+
+
+def metadata_of(raw: Recording, *, how: Mapping[str, Any], inputs: Sequence[Recording]) -> Metadata:
+    """What is kept with a recording that was made from a raw one."""
+    return Metadata(
+        frame_rate_hz=raw.metadata.frame_rate_hz,
+        pixel_size_um=raw.metadata.pixel_size_um,
+        provenance=provenance(how, inputs),
+    )
 
 
 def provenance(how: Mapping[str, Any], inputs: Sequence[Recording]) -> dict[str, Any]:

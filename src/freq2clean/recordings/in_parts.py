@@ -72,6 +72,10 @@ class ZarrParts:
         metadata = ArrayV3Metadata.from_dict(json.loads(self.description))
         return zarr.Array(AsyncArray(metadata, StorePath(store), WRITING))
 
+    def __reduce__(self) -> tuple[type[ZarrParts], tuple[str, str]]:
+        """What is sent: who writes opens the store anew."""
+        return ZarrParts, (self.place, self.description)
+
     @property
     def chunk_frames(self) -> int:
         """Parts begin at multiples of it."""
@@ -86,12 +90,18 @@ class ZarrParts:
         stop, n_clipped, first, last = start, 0, None, None
         for block in blocks:
             values, clipped = cast(block, self.array.dtype)
+            self._check_wanted()
             self._flush(chunks.append(values))
             first = _checksum(values[0]) if first is None else first
             last = _checksum(values[-1])
             stop, n_clipped = stop + len(values), n_clipped + clipped
         self._flush(chunks.flush())
         return PartWritten(start, stop, (first or 0, last or 0), n_clipped)
+
+    def _check_wanted(self) -> None:
+        """Write nothing into a store that was given up: that would bring it back."""
+        if not is_url(self.place) and not Path(self.place).is_dir():
+            raise OutputError(f"{self.place} was removed: the job was stopped")
 
     def _flush(self, keys: list[str]) -> None:
         """Have chunks on the disk."""
