@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,3 +56,37 @@ def simulated():
     recording = simulate((400, 96, 96), seed=1000)
     raw, truth = recording.raw[:], recording.truth[:]
     return Pair(raw, imitate_denoiser(truth, raw), truth)
+
+
+def _strict() -> Callable:
+    return pytest.importorskip("array_api_strict").asarray
+
+
+def _torch(device: str) -> Callable:
+    torch = pytest.importorskip("torch")
+    backend = getattr(torch, device)
+    if device != "cpu" and not backend.is_available():
+        pytest.skip(f"PyTorch sees no {device} device")
+    return lambda values: torch.from_numpy(np.array(values)).to(device)
+
+
+def _cupy() -> Callable:
+    cupy = pytest.importorskip("cupy")
+    if not cupy.cuda.is_available():
+        pytest.skip("CuPy sees no device")
+    return cupy.asarray
+
+
+BACKENDS = {
+    "strict": _strict,
+    "torch": lambda: _torch("cpu"),
+    "torch-cuda": lambda: _torch("cuda"),
+    "torch-mps": lambda: _torch("mps"),
+    "cupy": _cupy,
+}
+
+
+@pytest.fixture(params=BACKENDS, scope="session")
+def send(request):
+    """Takes a NumPy array to another library or device; skipped where that is not there."""
+    return BACKENDS[request.param]()

@@ -21,16 +21,17 @@ def test_products_are_those_of_the_matrix(weights):
     values = rng.standard_normal((weights.shape[1], 50)).astype(np.float32)
     images = rng.standard_normal((len(weights), 50)).astype(np.float32)
     rows, expanded = Rows.of(weights), np.full(values.shape, np.nan, np.float32)
+    level = rng.standard_normal(values.shape).astype(np.float32)
     np.testing.assert_allclose(rows.project(values), weights @ values, rtol=0, atol=2e-5)
-    rows.expand(images, out=expanded)
-    np.testing.assert_allclose(expanded, weights.T @ images, rtol=0, atol=2e-5)
+    rows.expand(images, level=level, out=expanded)
+    np.testing.assert_allclose(expanded, level + weights.T @ images, rtol=0, atol=2e-5)
 
 
 @matrices
 def test_some_frames_of_them(weights):
     images = np.random.default_rng(2).standard_normal((len(weights), 7)).astype(np.float32)
-    out = np.empty((weights[:, 3:8].shape[1], 7), np.float32)
-    Rows.of(weights)[3:8].expand(images, out=out)
+    out = np.zeros((weights[:, 3:8].shape[1], 7), np.float32)
+    Rows.of(weights)[3:8].expand(images, level=out, out=out)
     np.testing.assert_allclose(out, weights[:, 3:8].T @ images, rtol=0, atol=2e-5)
 
 

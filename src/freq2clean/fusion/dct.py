@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.bases import dct_basis
@@ -15,6 +14,7 @@ from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.rings import radius_cycles_per_pixel
+from freq2clean.fusion.spaces import space_of
 from freq2clean.fusion.survey import Survey
 from freq2clean.fusion.windows import Window, check_windows, plan_windows
 from freq2clean.threads import n_threads
@@ -172,14 +172,16 @@ class _DctPlan(Plan):
 
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         residual, *lost = (p.images(shape) for p in job.projections)
+        space = space_of(residual)
         if lost:
-            lost[0][: len(residual)] += residual
+            changed = lost[0][: residual.shape[0], ...]
+            changed += space.xp.astype(residual, changed.dtype, copy=False)
             residual = lost[0]
-        spectrum = dctn(residual, axes=(1, 2), norm="ortho", workers=n_threads(), overwrite_x=True)
-        spectrum *= self._spatial
-        spectrum *= self._temporal[:, None, None]
-        images = idctn(spectrum, axes=(1, 2), norm="ortho", workers=n_threads(), overwrite_x=True)
-        return Correction.of(job.window, self._basis, images)
+        spectrum = space.dctn(residual, axes=(-2, -1), overwrite=True)
+        spectrum *= space.array(self._spatial)
+        spectrum *= space.array(self._temporal[:, None, None])
+        images = space.idctn(spectrum, axes=(-2, -1), overwrite=True)
+        return Correction.of(job.window, self._basis, space.floats(images))
 
     def findings(self) -> dict[str, Any]:
         return {

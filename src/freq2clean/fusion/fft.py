@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.bases import rfft_basis
@@ -15,6 +15,7 @@ from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.matching import Matching, matcher
 from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
+from freq2clean.fusion.spaces import space_of
 from freq2clean.fusion.survey import Survey
 from freq2clean.fusion.windows import Window, check_windows, plan_windows
 
@@ -113,38 +114,43 @@ class _FftPlan(Plan):
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         """Means are kept as plain sums until here: those of integers are exact, ties included."""
         raw_mean, denoised_mean, *others = job.projections
-        root = np.sqrt(job.window.n_frames)
+        root = float(np.sqrt(job.window.n_frames))
         raw = [raw_mean.images(shape) * (root / raw_mean.weights.shape[1])]
         denoised = [denoised_mean.images(shape) / root]
         if others:
             residual_bins, denoised_bins = (p.images(shape) for p in others)
-            splits = np.cumsum([len(rows) for rows in self._bases[1:]])[:-1]
-            raw += np.split(residual_bins + denoised_bins, splits)
-            denoised += np.split(denoised_bins, splits)
+            edges = np.cumsum([0, *map(len, self._bases[1:])]).tolist()
+            for first, last in pairwise(edges):
+                denoised.append(denoised_bins[first:last, ...])
+                raw.append(residual_bins[first:last, ...] + denoised[-1])
         seen = raw_mean.seen(shape) & denoised_mean.seen(shape)
         images = [
             self._correct(x, y, alpha, seen)
             for x, y, alpha in zip(raw, denoised, self._method.alphas, strict=True)
         ]
-        return Correction.of(job.window, np.concatenate(self._bases), np.concatenate(images))
+        whole = space_of(seen).xp.concat(images)
+        return Correction.of(job.window, np.concatenate(self._bases), whole)
 
-    def _correct(
-        self, raw: NDArray[Any], denoised: NDArray[Any], alpha: float, seen: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
+    def _correct(self, raw: Any, denoised: Any, alpha: float, seen: Any) -> Any:
         """The change of one bin, given as its real part and, where it has one, the imaginary.
 
         Pixels that neither recording shows are not matched and stay as they are.
         """
-        magnitude = _magnitude(denoised)
-        matched = magnitude.copy()
-        if seen.any():
-            matched[seen] = self._match(_magnitude(raw)[seen], magnitude[seen])
+        space = space_of(denoised)
+        xp, source, magnitude = space.xp, _magnitude(raw), _magnitude(denoised)
+        if space.holds(seen):
+            matched = self._match(source, magnitude)
+        else:
+            if space.holds(~seen):
+                return space.floats(xp.zeros_like(denoised))
+            matched = xp.astype(magnitude, magnitude.dtype, copy=True)
+            matched[seen] = self._match(source[seen], magnitude[seen])
         change = alpha * (matched - magnitude)
-        phase = np.zeros(denoised.shape)
-        phase[0] = 1.0
-        np.divide(denoised, magnitude, out=phase, where=magnitude > _SILENT)
-        corrected: NDArray[np.float32] = (change * phase).astype(np.float32)
-        return corrected
+        silent = xp.zeros_like(denoised)
+        silent[0, ...] = 1.0
+        loud = magnitude > _SILENT
+        phase = xp.where(loud, denoised / xp.where(loud, magnitude, 1.0), silent)
+        return space.floats(change * phase)
 
     def findings(self) -> dict[str, Any]:
         return {
@@ -153,7 +159,7 @@ class _FftPlan(Plan):
         }
 
 
-def _magnitude(parts: NDArray[Any]) -> NDArray[Any]:
+def _magnitude(parts: Any) -> Any:
     """Of a bin given as its real part and, where it has one, the imaginary."""
-    magnitude: NDArray[Any] = np.linalg.norm(parts, axis=0)
-    return magnitude
+    xp = space_of(parts).xp
+    return xp.sqrt(xp.sum(parts * parts, axis=0))

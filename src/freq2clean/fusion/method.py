@@ -17,9 +17,10 @@ from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling
 from freq2clean.fusion.missing import MaskedValues, filled, missing_rows, zero_where_unknown
 from freq2clean.fusion.moments import Projection, accumulate
-from freq2clean.fusion.parallel import Spare, few_frames, over_pixels
+from freq2clean.fusion.parallel import Spare, few_frames
 from freq2clean.fusion.regression import CourseMoments, Detail
 from freq2clean.fusion.scale import Scale
+from freq2clean.fusion.spaces import is_elsewhere, space_of
 from freq2clean.fusion.survey import Survey, spread_runs
 from freq2clean.fusion.windows import Window
 
@@ -94,6 +95,8 @@ class Method(ABC):
     """A fusion method and its parameters. Subclasses say how jobs are planned and solved."""
 
     name: ClassVar[str]
+    on_devices: ClassVar[bool] = True
+    """Whether it computes where arrays are, or on the host wherever they are."""
 
     def survey(self, n_frames: int, shape: tuple[int, int], *, find_scale: bool) -> Survey:
         """What to look at before the first pass."""
@@ -124,6 +127,7 @@ class Method(ABC):
         Parameters
         ----------
         raw, denoised : array-like, (T, Y, X)
+            NumPy arrays, whatever gives them by slice, or arrays of another library on one device.
             Read in blocks of ``block_frames`` frames; by default 64, more where these are small.
         rescale : bool
             Match a denoised recording that is clearly on another scale than the raw one.
@@ -139,13 +143,13 @@ class Method(ABC):
             self, check_pair(raw.shape, denoised.shape), rescale=rescale, memory_bytes=memory_bytes
         )
         for start, stop in fusion.survey_runs:
-            fusion.look(as_frames(raw[start:stop]), as_frames(denoised[start:stop]))
+            fusion.look(_frames(raw, start, stop), _frames(denoised, start, stop))
         step = block_frames or max(64, few_frames(fusion.shape[0] * fusion.shape[1]))
         for start in range(0, fusion.n_frames, step):
             stop = min(start + step, fusion.n_frames)
-            fusion.add(start, as_frames(raw[start:stop]), as_frames(denoised[start:stop]))
+            fusion.add(start, _frames(raw, start, stop), _frames(denoised, start, stop))
             for first, last in fusion.review_runs:
-                fusion.review(first, as_frames(raw[first:last]), as_frames(denoised[first:last]))
+                fusion.review(first, _frames(raw, first, last), _frames(denoised, first, last))
         return fusion
 
 
@@ -187,17 +191,22 @@ class Fusion:
         """Ranges of frames to `look` at before the first `add`."""
         return self._survey_runs
 
-    def look(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def look(self, raw: Any, denoised: Any) -> None:
         """Survey one of the runs: two blocks (n, Y, X)."""
         assert self._survey is not None, "surveyed, and planned"
-        self._survey.add(raw, denoised)
+        self._survey.add(self._here(raw), self._here(denoised))
 
-    def add(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def _here(self, block: Any) -> Any:
+        """A block where the method computes."""
+        return block if self.method.on_devices else space_of(block).host(block)
+
+    def add(self, start: int, raw: Any, denoised: Any) -> None:
         """Step 1: the next frames, ``start`` onward, two blocks (n, Y, X); solves what it can."""
+        raw, denoised = self._here(raw), self._here(denoised)
         plan = self._plan or self._make_plan()
         projections = dict.fromkeys(p for job in self._jobs for p in job.projections)
         accumulate(start, raw, denoised, list(projections), scale=self.scale, masked=self._masked)
-        stop = start + len(raw)
+        stop = start + raw.shape[0]
         for job in self._jobs:
             if job.courses:
                 job.courses.add(start, raw, denoised, self.scale)
@@ -222,8 +231,9 @@ class Fusion:
         """Ranges of frames to `review`, in this order, before more can be applied."""
         return [piece for review in self._reviews for piece in review.pieces]
 
-    def review(self, start: int, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def review(self, start: int, raw: Any, denoised: Any) -> None:
         """Look once more at frames ``start`` onward, now that their correction is known."""
+        raw, denoised = self._here(raw), self._here(denoised)
         review = self._reviews[0]
         self._look_again(review, start, raw, denoised)
         if not review.pieces:
@@ -260,62 +270,72 @@ class Fusion:
         found = {"scale": {"gain": self.scale.gain, "offset": self.scale.offset}}
         return found if self._plan is None else {**found, **self._plan.findings()}
 
-    def apply(
-        self,
-        denoised: NDArray[Any],
-        /,
-        *,
-        first_frame: int = 0,
-        out: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
+    def apply(self, denoised: Any, /, *, first_frame: int = 0, out: Any = None) -> Any:
         """Step 3: fused frames.
 
         Parameters
         ----------
-        denoised : ndarray, (n, Y, X)
-            Frames ``first_frame`` onward of the denoised recording.
-        out : ndarray, (n, Y, X), float32, contiguous, optional
+        denoised : array, (n, Y, X)
+            Frames ``first_frame`` onward of the denoised recording, where those were that the
+            fusion was fit to.
+        out : array, (n, Y, X), float32, contiguous, optional
             Where to put the result: memory that was used before is much faster than new.
 
         Returns
         -------
-        ndarray, (n, Y, X), float32
-            On the raw recording's scale; NaN where either recording is.
+        array, (n, Y, X), float32
+            Of the library and on the device of ``denoised``; on the raw recording's scale; NaN
+            where either recording is.
         """
         self._check_block(denoised, first_frame)
+        there, here = space_of(denoised), self._here(denoised)
+        if there is not space_of(here):
+            fused = there.array(self._apply(here, first_frame, None))
+            return fused if out is None else _copied(fused, out)
+        return self._apply(there.frames(denoised), first_frame, out)
+
+    def _apply(self, denoised: Any, first_frame: int, out: Any) -> Any:
         tiling = self._plan.tiling if self._plan else None
         fused = self._corrected(denoised, first_frame, out, components=not tiling)
         if tiling:
-            if len(fused) < tiling.n_frames:
+            if fused.shape[0] < tiling.n_frames:
                 raise InputError(
-                    f"{len(fused)} frames given; the power limit needs {tiling.n_frames} or more "
+                    f"{fused.shape[0]} frames given; the power limit needs {tiling.n_frames} or more "
                     "at once"
                 )
-            limiter = Limiter(tiling, first_frame, first_frame + len(fused), self._spare)
+            limiter = Limiter(tiling, first_frame, first_frame + fused.shape[0], self._spare)
             write = partial(_copy_some, fused)
-            for start, part in limiter.push(len(fused), write, self._limit_at):
+            for start, part in limiter.push(fused.shape[0], write, self._limit_at):
                 fused[start - first_frame :][: len(part)] = part
             self._put_back(first_frame, fused)
         self._blank(first_frame, fused)
         return fused
 
     def stream(
-        self,
-        denoised: NDArray[Any],
-        /,
-        *,
-        first_frame: int,
-        room: Callable[[int, int], NDArray[np.float32]],
-    ) -> Iterator[NDArray[np.float32]]:
+        self, denoised: Any, /, *, first_frame: int, room: Callable[[int, int], Any]
+    ) -> Iterator[Any]:
         """Step 3 for a recording that comes in order, in blocks of any size, from frame 0 on.
 
         Frames that need later ones come with those. They are written into what ``room`` gives for
         a range of frames, which may be the same memory again.
         """
+        there, here = space_of(denoised), self._here(denoised)
+        if there is not space_of(here):
+            for start, fused in self._stream(here, first_frame, _new_room(self.shape)):
+                yield _copied(there.array(fused), room(start, start + fused.shape[0]))
+            return
+        for _, fused in self._stream(here, first_frame, room):
+            yield fused
+
+    def _stream(
+        self, denoised: Any, first_frame: int, room: Callable[[int, int], Any]
+    ) -> Iterator[tuple[int, Any]]:
+        """The same, with the first frame of what comes."""
         tiling = self._plan.tiling if self._plan else None
         if tiling is None:
-            stop = first_frame + len(denoised)
-            yield self.apply(denoised, first_frame=first_frame, out=room(first_frame, stop))
+            stop = first_frame + denoised.shape[0]
+            out = room(first_frame, stop)
+            yield first_frame, self.apply(denoised, first_frame=first_frame, out=out)
             self._forget(stop, stop)
             return
         self._check_block(denoised, first_frame)
@@ -325,18 +345,18 @@ class Fusion:
         def write(some: slice, out: NDArray[np.float32]) -> None:
             self._corrected(denoised[some], first_frame + some.start, out, components=False)
 
-        for start, done in self._limiter.push(len(denoised), write, self._limit_at):
+        for start, done in self._limiter.push(denoised.shape[0], write, self._limit_at):
             self._put_back(start, done)
-            for first in range(0, len(done), len(denoised)):
-                part = done[first : first + len(denoised)]
+            for first in range(0, len(done), denoised.shape[0]):
+                part = done[first : first + denoised.shape[0]]
                 out = room(start + first, start + first + len(part))
                 out[...] = part
                 self._blank(start + first, out)
-                yield out
-            self._forget(first_frame + len(denoised), start + len(done))
+                yield start + first, out
+            self._forget(first_frame + denoised.shape[0], start + len(done))
 
-    def _check_block(self, denoised: NDArray[Any], first_frame: int) -> None:
-        n_frames = len(denoised)
+    def _check_block(self, denoised: Any, first_frame: int) -> None:
+        n_frames = denoised.shape[0]
         if tuple(denoised.shape[1:]) != self.shape:
             raise InputError(f"frames are {denoised.shape[1:]}; the fusion was fit to {self.shape}")
         if first_frame < self._forgotten or first_frame + n_frames > self.settled:
@@ -346,20 +366,16 @@ class Fusion:
             )
 
     def _corrected(
-        self,
-        denoised: NDArray[Any],
-        first_frame: int,
-        out: NDArray[np.float32] | None = None,
-        *,
-        components: bool,
-    ) -> NDArray[np.float32]:
+        self, denoised: Any, first_frame: int, out: Any = None, *, components: bool
+    ) -> Any:
         """The denoised frames plus the corrections, on the raw recording's scale.
 
         False for ``components`` to take these out: the limit does not touch them.
         """
-        result = np.empty(denoised.shape, np.float32) if out is None else out
-        n_frames, n_pixels = len(denoised), self.shape[0] * self.shape[1]
-        y, fused = denoised.reshape(n_frames, n_pixels), result.reshape(n_frames, n_pixels)
+        space = space_of(denoised)
+        result = space.empty(denoised.shape) if out is None else out
+        n_frames, n_pixels = denoised.shape[0], self.shape[0] * self.shape[1]
+        y, fused = (space.xp.reshape(x, (n_frames, n_pixels)) for x in (denoised, result))
 
         def add_pixels(pixels: slice) -> None:
             target = fused[:, pixels]
@@ -370,7 +386,7 @@ class Fusion:
                 target[...] = level
 
         one_sweep = len(self.corrections) == 1 and self.corrections[0].is_constant
-        over_pixels(add_pixels, n_pixels, one_sweep=one_sweep)
+        space.over_pixels(add_pixels, n_pixels, one_sweep=one_sweep)
         if self._details:
             level = self.scale.apply(denoised)
             for detail in self._details:
@@ -386,9 +402,10 @@ class Fusion:
     def _details(self) -> list[Detail]:
         return [correction.detail for correction in self.corrections if correction.detail]
 
-    def _blank(self, start: int, fused: NDArray[np.float32]) -> None:
+    def _blank(self, start: int, fused: Any) -> None:
         """NaN where the raw recording is not a number."""
-        self._masked.blank(start, fused.reshape(len(fused), self.shape[0] * self.shape[1]))
+        flat = space_of(fused).xp.reshape(fused, (fused.shape[0], self.shape[0] * self.shape[1]))
+        self._masked.blank(start, flat)
 
     def _limit_at(self, frame: int) -> Limit:
         """The limit in force at a frame."""
@@ -455,6 +472,15 @@ def review_runs(start: int, stop: int, length: int) -> list[tuple[int, int]]:
     return [(start + first, start + last) for first, last in runs]
 
 
+def _copied(values: Any, out: Any) -> Any:
+    out[...] = values
+    return out
+
+
+def _new_room(shape: tuple[int, ...]) -> Callable[[int, int], NDArray[np.float32]]:
+    return lambda start, stop: np.empty((stop - start, *shape), np.float32)
+
+
 def _copy_some(frames: NDArray[np.float32], some: slice, out: NDArray[np.float32]) -> None:
     out[...] = frames[some]
 
@@ -472,9 +498,11 @@ def check_pair(raw: Sequence[int], denoised: Sequence[int]) -> tuple[int, int, i
     return raw[0], raw[1], raw[2]
 
 
-def as_frames(block: Any) -> NDArray[Any]:
-    """A block as a contiguous array of real numbers."""
-    array = np.ascontiguousarray(block)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"values are {array.dtype}; real numbers are needed")
-    return array.astype(np.float32) if array.dtype.kind == "b" else array
+def as_frames(block: Any) -> Any:
+    """A block as a contiguous array of real numbers, where it is."""
+    return space_of(block).frames(block)
+
+
+def _frames(recording: ArrayLike3D, start: int, stop: int) -> Any:
+    key = (slice(start, stop), ...) if is_elsewhere(recording) else slice(start, stop)
+    return as_frames(recording[key])

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from freq2clean.fusion.spaces import Space, space_of
+
 __all__ = ["MaskedValues", "missing_rows", "zero_where_unknown"]
 
 _SAMPLES_PER_ROW = 8
+_COLUMNS_AT_FIRST = 64
 _NEGLIGIBLE_LOG_CHANCE = np.log(1e-9)
 
 
-def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
+def missing_rows(block: Any, /) -> NDArray[np.bool_]:
     """Rows of single frames that hold nothing but zeros though their neighbours hold light.
 
     A row of zeros counts as missing where it cannot be chance: with the share of zeros in the
@@ -25,8 +29,8 @@ def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    block : ndarray, (n, Y, X), any real dtype
-        Frames. NaN counts as a value.
+    block : array, (n, Y, X), any real dtype
+        Frames, on any device. NaN counts as a value.
 
     Returns
     -------
@@ -40,19 +44,41 @@ def missing_rows(block: NDArray[Any], /) -> NDArray[np.bool_]:
     >>> np.argwhere(missing_rows(block)).tolist()
     [[3, 2]]
     """
-    missing = np.zeros(block.shape[:2], np.bool_)
+    space = space_of(block)
+    missing = np.zeros(tuple(block.shape[:2]), np.bool_)
+    n_columns = int(block.shape[2])
+    shares = _shares_of_zeros(block) if space.is_host else _shares_of_zeros_there(space, block)
+    for frame, share in shares:
+        missing[frame] = _missing_by_share(share, n_columns)
+    return missing
+
+
+def _shares_of_zeros(block: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Of each frame that has an empty row, the share of zeros in its rows.
+
+    Rows that are lit are known as such by a few values.
+    """
     frames, rows = np.nonzero(block[:, :, 0] == 0)
     for column in range(1, block.shape[2], max(1, block.shape[2] // _SAMPLES_PER_ROW)):
         still_zero = block[frames, rows, column] == 0
         frames, rows = frames[still_zero], rows[still_zero]
     empty = [not block[frame, row].any() for frame, row in zip(frames, rows, strict=True)]
     for frame in np.unique(frames[empty]):
-        missing[frame] = _missing_rows_of(block[frame])
-    return missing
+        yield frame, np.mean(block[frame] == 0, axis=1)
 
 
-def _missing_rows_of(frame: NDArray[Any]) -> NDArray[np.bool_]:
-    share_of_zeros = np.mean(frame == 0, axis=1)
+def _shares_of_zeros_there(space: Space, block: Any) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """The same for a device, which looks at all rows at once."""
+    xp = space.xp
+    if space.holds(xp.any(block[:, :, : min(_COLUMNS_AT_FIRST, block.shape[2])] != 0, axis=2)):
+        return
+    zeros = space.host(xp.sum(xp.astype(block == 0, xp.float32), axis=2)).astype(np.float64)
+    for frame in np.flatnonzero((zeros == block.shape[2]).any(axis=1)):
+        yield frame, zeros[frame] / block.shape[2]
+
+
+def _missing_by_share(share_of_zeros: NDArray[np.float64], n_columns: int) -> NDArray[np.bool_]:
+    """Which rows of a frame are missing, by the share of zeros in each."""
     empty: NDArray[np.bool_] = share_of_zeros == 1
     lit = np.flatnonzero(~empty)
     if lit.size == 0:
@@ -62,8 +88,8 @@ def _missing_rows_of(frame: NDArray[Any]) -> NDArray[np.bool_]:
     below = lit[np.clip(np.searchsorted(lit, rows), None, lit.size - 1)]
     darker = np.maximum(share_of_zeros[above], share_of_zeros[below])
     with np.errstate(divide="ignore"):
-        log_chance = frame.shape[1] * np.log(darker)
-    missing = np.zeros(len(frame), np.bool_)
+        log_chance = n_columns * np.log(darker)
+    missing = np.zeros(len(empty), np.bool_)
     missing[rows[log_chance < _NEGLIGIBLE_LOG_CHANCE]] = True
     return missing
 
@@ -81,8 +107,9 @@ class MaskedValues:
     def __init__(self) -> None:
         self._blocks: dict[int, tuple[tuple[int, int], bytes]] = {}
 
-    def add(self, start: int, mask: NDArray[np.bool_]) -> None:
+    def add(self, start: int, mask: Any) -> None:
         """Remember a mask (n, pixels) for frames ``start`` onward."""
+        mask = space_of(mask).host(mask)
         n_frames, n_pixels = mask.shape
         self._blocks[start] = (n_frames, n_pixels), zlib.compress(np.packbits(mask).tobytes(), 1)
 
@@ -90,15 +117,18 @@ class MaskedValues:
         """Remember what another one does, too."""
         self._blocks |= other._blocks
 
-    def blank(self, start: int, block: NDArray[np.float32]) -> None:
+    def blank(self, start: int, block: Any) -> None:
         """Write NaN into a block (n, pixels) of frames ``start`` onward, in place."""
-        stop = start + len(block)
+        space = space_of(block)
+        stop = start + block.shape[0]
         for first, ((n_frames, n_pixels), packed) in self._blocks.items():
             low, high = max(first, start), min(first + n_frames, stop)
             if low < high:
                 bits = np.frombuffer(zlib.decompress(packed), np.uint8)
                 mask = np.unpackbits(bits, count=n_frames * n_pixels).reshape(n_frames, n_pixels)
-                block[low - start : high - start][mask[low - first : high - first] == 1] = np.nan
+                unknown = space.array(mask[low - first : high - first] == 1)
+                part = block[low - start : high - start, :]
+                part[unknown] = np.nan
 
     def forget(self, before: int) -> None:
         """Drop what lies before a frame."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freq2clean.fusion.spaces import space_of
+
 __all__ = [
     "RINGS_PER_CYCLE",
     "fine_rings",
@@ -51,9 +53,6 @@ def ring_sizes(index: NDArray[np.intp]) -> NDArray[np.float64]:
     return sizes
 
 
-def ring_sums(values: NDArray[Any], index: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Sums of (..., Y, X) over each ring: (..., n_rings), float64."""
-    n_rings = int(index.max()) + 1
-    flat = values.reshape(-1, index.size)
-    sums: NDArray[np.float64] = np.stack([np.bincount(index.ravel(), row, n_rings) for row in flat])
-    return sums.reshape(*values.shape[:-2], n_rings)
+def ring_sums(values: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Sums of (..., Y, X), wherever they are, over each ring: (..., n_rings), float64."""
+    return space_of(values).ring_sums(values, index)

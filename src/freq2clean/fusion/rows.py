@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.fusion.parallel import one_blas_thread, scratch
+from freq2clean.fusion.parallel import one_blas_thread
+from freq2clean.fusion.spaces import HOST, Space
 
 __all__ = ["RUN_FRAMES", "Rows"]
 
@@ -26,48 +26,56 @@ class Rows:
 
     Parameters
     ----------
-    few : ndarray, (r, n), float32
-    mixing : ndarray, (K, r), float32, or None
+    few : array, (r, n), float32
+    mixing : array, (K, r), float32, or None
         None where ``few`` are the weights themselves.
+    space : Space
+        Where they are.
+    constant : float, optional
+        The weight of every frame alike, where there is one row that has one.
     """
 
-    few: NDArray[np.float32]
-    mixing: NDArray[np.float32] | None = None
+    few: Any
+    mixing: Any = None
+    space: Space = HOST
+    constant: float | None = None
 
     @classmethod
-    def of(cls, weights: NDArray[Any]) -> Rows:
-        """From the weights (K, n); n of about `RUN_FRAMES` or less serves best."""
+    def of(cls, weights: NDArray[Any], space: Space = HOST) -> Rows:
+        """From the weights (K, n); n of about `RUN_FRAMES` or less serves best.
+
+        Products are cheap on a device, and the few rows are not looked for there.
+        """
+        few = np.ascontiguousarray(weights, np.float32)
+        if len(few) == 1 and np.ptp(few) == 0:
+            return cls(space.array(few), space=space, constant=float(few[0, 0]))
+        if not space.is_host:
+            return cls(space.array(few), space=space)
         with one_blas_thread():
             left, strengths, right = np.linalg.svd(weights, full_matrices=False)
         rank = np.count_nonzero(strengths > np.finfo(np.float32).eps * strengths[0])
         if rank * sum(weights.shape) >= weights.size:
-            return cls(np.ascontiguousarray(weights, np.float32))
-        few, mixing = right[:rank], left[:, :rank] * strengths[:rank]
-        return cls(few.astype(np.float32), mixing.astype(np.float32))
+            return cls(few)
+        mixing = left[:, :rank] * strengths[:rank]
+        return cls(right[:rank].astype(np.float32), mixing.astype(np.float32))
 
-    @cached_property
+    @property
     def is_plain(self) -> bool:
         """Whether there is one row and it weights every frame alike."""
-        return len(self.few) == 1 and self.mixing is None and bool(np.ptp(self.few) == 0)
+        return self.constant is not None
 
-    def project(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """``weights @ values`` of frames (n, pixels), in this thread's scratch."""
-        projected = np.matmul(self.few, values, out=_scratch("few", self.few, values))
+    def project(self, values: Any) -> Any:
+        """``weights @ values`` of frames (n, pixels), in this thread's scratch on the host."""
+        projected = self.space.product("few", self.few, values)
         if self.mixing is None:
             return projected
-        return np.matmul(self.mixing, projected, out=_scratch("many", self.mixing, values))
+        return self.space.product("many", self.mixing, projected)
 
-    def expand(self, images: NDArray[np.float32], *, out: NDArray[np.float32]) -> None:
-        """``weights.T @ images`` of (K, pixels), into frames ``out`` (n, pixels)."""
+    def expand(self, images: Any, *, level: Any, out: Any) -> None:
+        """``level + weights.T @ images`` of (K, pixels), into frames ``out`` (n, pixels)."""
         if self.mixing is not None:
-            mixing = self.mixing.T
-            images = np.matmul(mixing, images, out=_scratch("few", mixing, images))
-        np.matmul(self.few.T, images, out=out)
+            images = self.space.product("few", self.mixing.T, images)
+        self.space.add_product(level, self.few.T, images, out=out)
 
     def __getitem__(self, frames: slice) -> Rows:
-        return Rows(self.few[:, frames], self.mixing)
-
-
-def _scratch(name: str, left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float32]:
-    """Room for the product of two matrices."""
-    return scratch(name, (left.shape[0], right.shape[1]))
+        return Rows(self.few[:, frames], self.mixing, self.space, self.constant)

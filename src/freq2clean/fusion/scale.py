@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from freq2clean.fusion.spaces import space_of, to_host
 
 __all__ = ["Scale", "is_other_scale", "is_same_scene", "match_scale"]
 
@@ -24,25 +25,25 @@ class Scale:
     def is_identity(self) -> bool:
         return self.gain == 1.0 and self.offset == 0.0
 
-    def apply(
-        self, denoised: NDArray[Any], *, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
+    def apply(self, denoised: Any, *, out: Any = None) -> Any:
         """The values as float32 on the raw recording's scale.
 
         Themselves where they are so already, else in ``out`` or a new array.
         """
-        if self.is_identity and denoised.dtype == np.float32:
+        space = space_of(denoised)
+        if self.is_identity and denoised.dtype == space.xp.float32:
             return denoised
         if out is None:
-            out = np.empty(denoised.shape, np.float32)
-        np.copyto(out, denoised, casting="same_kind")
+            out = space.xp.astype(denoised, space.xp.float32)
+        else:
+            space.copy(denoised, out=out)
         if not self.is_identity:
-            out *= np.float32(self.gain)
-            out += np.float32(self.offset)
+            out *= float(np.float32(self.gain))
+            out += float(np.float32(self.offset))
         return out
 
 
-def match_scale(raw_mean: NDArray[Any], denoised_mean: NDArray[Any]) -> tuple[Scale, float]:
+def match_scale(raw_mean: Any, denoised_mean: Any) -> tuple[Scale, float]:
     """Least squares of the raw mean image on the denoised one, over finite pixels.
 
     The noise of the raw mean is in the dependent variable, so it does not bias the gain, and
@@ -55,15 +56,23 @@ def match_scale(raw_mean: NDArray[Any], denoised_mean: NDArray[Any]) -> tuple[Sc
     correlation : float
         Of the two images; how far the scale can be trusted.
     """
-    valid = np.isfinite(raw_mean) & np.isfinite(denoised_mean)
-    x = raw_mean[valid].astype(np.float64)
-    y = denoised_mean[valid].astype(np.float64)
-    if x.size < 2 or np.ptp(y) <= 1e-6 * np.abs(y).max() or np.ptp(x) == 0:
+    space = space_of(raw_mean, denoised_mean)
+    xp = space.xp
+    valid = xp.isfinite(raw_mean) & xp.isfinite(denoised_mean)
+    number = xp.sum(xp.astype(valid, space.real))
+    divisor = xp.maximum(number, xp.ones_like(number))
+    x, y = (xp.where(valid, xp.astype(v, space.real), 0.0) for v in (raw_mean, denoised_mean))
+    means = [xp.sum(v) / divisor for v in (x, y)]
+    dx, dy = (xp.where(valid, v - mean, 0.0) for v, mean in zip((x, y), means, strict=True))
+    products = [xp.sum(p) for p in (dx * dx, dx * dy, dy * dy)]
+    ranges = [xp.max(v) - xp.min(v) for v in (dx, dy)]
+    n, mx, my, xx, xy, yy, range_x, range_y, top = space.numbers(
+        number, *means, *products, *ranges, xp.max(xp.abs(y))
+    )
+    if n < 2 or range_y <= 1e-6 * top or range_x == 0:
         return Scale(), 0.0
-    dx, dy = x - x.mean(), y - y.mean()
-    gain = float(dx @ dy / (dy @ dy))
-    correlation = float(dx @ dy / np.sqrt((dx @ dx) * (dy @ dy)))
-    return Scale(gain, float(x.mean() - gain * y.mean())), correlation
+    gain = xy / yy
+    return Scale(gain, mx - gain * my), xy / float(np.sqrt(xx * yy))
 
 
 def is_same_scene(correlation: float, *, n_pixels: int) -> bool:
@@ -77,17 +86,13 @@ def is_same_scene(correlation: float, *, n_pixels: int) -> bool:
     return bool(z > 4 / np.sqrt(n_pixels - 3))
 
 
-def is_other_scale(
-    scale: Scale,
-    correlation: float,
-    raw_mean: NDArray[Any],
-    denoised_mean: NDArray[Any],
-) -> bool:
+def is_other_scale(scale: Scale, correlation: float, raw_mean: Any, denoised_mean: Any) -> bool:
     """Whether the denoised recording is normalised or shifted rather than merely biased.
 
     A gain beyond a factor 2, or levels that differ by more than the raw mean image's own range
     (its 1 to 99 % quantiles), where the two images clearly show the same scene.
     """
+    raw_mean, denoised_mean = to_host(raw_mean), to_host(denoised_mean)
     if not is_same_scene(correlation, n_pixels=int(np.isfinite(raw_mean).sum())):
         return False
     low, high = np.nanquantile(raw_mean, (0.01, 0.99))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from freq2clean.fusion.missing import MaskedValues, missing_rows
 from freq2clean.fusion.moments import Projection, accumulate
 from freq2clean.fusion.scale import Scale, is_other_scale, match_scale
+from freq2clean.fusion.spaces import space_of
 
 __all__ = ["Survey", "measured", "spread_runs"]
 
@@ -62,9 +64,9 @@ class Survey:
         self._raw, self._denoised = Projection("raw", 0, ones), Projection("denoised", 0, ones)
         self._n_seen = 0
 
-    def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def add(self, raw: Any, denoised: Any) -> None:
         """Add a run of consecutive frames: two blocks (n, Y, X). Some of them are looked at."""
-        frames = slice(None, None, _step(len(raw)))
+        frames = slice(None, None, _step(raw.shape[0])), ...
         accumulate(
             self._n_seen,
             raw[frames],
@@ -73,19 +75,21 @@ class Survey:
             scale=Scale(),
             masked=MaskedValues(),
         )
-        self._n_seen += len(raw[frames])
+        self._n_seen += raw[frames].shape[0]
 
     def scale(self) -> Scale:
         """The scale of the denoised recording; the identity unless it is clearly another."""
         if not self._find_scale or not self._n_seen:
             return Scale()
-        raw_mean, denoised_mean = (
-            np.where(p.seen(self._shape), p.images(self._shape)[0] / self._n_seen, np.nan)
-            for p in (self._raw, self._denoised)
-        )
+        raw_mean, denoised_mean = (self._mean_of(p) for p in (self._raw, self._denoised))
         scale, correlation = match_scale(raw_mean, denoised_mean)
         other = is_other_scale(scale, correlation, raw_mean, denoised_mean)
         return scale if other else Scale()
+
+    def _mean_of(self, sums: Projection) -> Any:
+        """The mean image, NaN where there is none."""
+        images, seen = sums.images(self._shape), sums.seen(self._shape)
+        return space_of(images).xp.where(seen, images[0, ...] / self._n_seen, math.nan)
 
 
 def _step(n_frames: int) -> int:
