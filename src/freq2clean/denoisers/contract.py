@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, MissingExtraError
+from freq2clean.fusion.spaces import space_of
 from freq2clean.fusion.survey import measured
 from freq2clean.recordings.contract import Metadata, Recording
 
@@ -277,10 +278,15 @@ def check_numbers(recording: Frames) -> None:
     """Raise InputError unless one value at least is a finite number; reads until there is one."""
     blocks = blocks_of(0, recording.shape[0])
     if recording.dtype.kind == "f" and not any(
-        np.isfinite(recording[start:stop]).any() for start, stop in blocks
+        _has_number(recording[start:stop]) for start, stop in blocks
     ):
         name = getattr(recording, "name", "the recording")
         raise InputError(f"not a single value of {name} is a finite number; give another")
+
+
+def _has_number(block: Any) -> bool:
+    space = space_of(block)
+    return not space.holds(~space.finite(block))
 
 
 def valid_frames(block: NDArray[Any], /) -> NDArray[np.float32]:

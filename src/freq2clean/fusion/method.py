@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
@@ -37,6 +38,7 @@ class ArrayLike3D(Protocol):
 
 
 _REVIEW_RUNS = 4
+ON_DEVICES = ("fft", "dct", "wiener")
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +187,7 @@ class Fusion:
         self._limiter: Limiter | None = None
         self._spare = Spare()
         self._forgotten = 0
+        self._said_where = False
 
     @property
     def survey_runs(self) -> Sequence[tuple[int, int]]:
@@ -194,7 +197,18 @@ class Fusion:
     def look(self, raw: Any, denoised: Any) -> None:
         """Survey one of the runs: two blocks (n, Y, X)."""
         assert self._survey is not None, "surveyed, and planned"
+        self._say_where(raw)
         self._survey.add(self._here(raw), self._here(denoised))
+
+    def _say_where(self, block: Any) -> None:
+        space = space_of(block)
+        if not (space.is_host or self.method.on_devices or self._said_where):
+            self._said_where = True
+            warnings.warn(
+                f"method {self.method.name} computes on the host: frames are brought there from "
+                f"{space} and back, block by block; {', '.join(ON_DEVICES)} stay where they are",
+                stacklevel=2,
+            )
 
     def _here(self, block: Any) -> Any:
         """A block where the method computes."""
@@ -300,8 +314,8 @@ class Fusion:
         if tiling:
             if fused.shape[0] < tiling.n_frames:
                 raise InputError(
-                    f"{fused.shape[0]} frames given; the power limit needs {tiling.n_frames} or more "
-                    "at once"
+                    f"{fused.shape[0]} frames given; the power limit needs {tiling.n_frames} or "
+                    "more at once"
                 )
             limiter = Limiter(tiling, first_frame, first_frame + fused.shape[0], self._spare)
             write = partial(_copy_some, fused)
@@ -504,5 +518,7 @@ def as_frames(block: Any) -> Any:
 
 
 def _frames(recording: ArrayLike3D, start: int, stop: int) -> Any:
-    key = (slice(start, stop), ...) if is_elsewhere(recording) else slice(start, stop)
-    return as_frames(recording[key])
+    if is_elsewhere(recording):
+        there: Any = recording
+        return as_frames(there[start:stop, ...])
+    return as_frames(recording[start:stop])

@@ -63,7 +63,7 @@ def _shares_of_zeros(block: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.floa
         still_zero = block[frames, rows, column] == 0
         frames, rows = frames[still_zero], rows[still_zero]
     empty = [not block[frame, row].any() for frame, row in zip(frames, rows, strict=True)]
-    for frame in np.unique(frames[empty]):
+    for frame in np.unique(frames[empty]).tolist():
         yield frame, np.mean(block[frame] == 0, axis=1)
 
 
@@ -73,7 +73,7 @@ def _shares_of_zeros_there(space: Space, block: Any) -> Iterator[tuple[int, NDAr
     if space.holds(xp.any(block[:, :, : min(_COLUMNS_AT_FIRST, block.shape[2])] != 0, axis=2)):
         return
     zeros = space.host(xp.sum(xp.astype(block == 0, xp.float32), axis=2)).astype(np.float64)
-    for frame in np.flatnonzero((zeros == block.shape[2]).any(axis=1)):
+    for frame in np.flatnonzero((zeros == block.shape[2]).any(axis=1)).tolist():
         yield frame, zeros[frame] / block.shape[2]
 
 

@@ -67,9 +67,7 @@ class Projection:
         weights = np.concatenate([part.weights for part in parts], axis=1)
         sums, missing = (total([getattr(x, n) for x in parts]) for n in ("_sums", "_n_missing"))
         has_holes = any(part._has_holes for part in parts)
-        return cls(
-            first.source, first.start, weights, first._space, sums, missing, has_holes
-        )
+        return cls(first.source, first.start, weights, first._space, sums, missing, has_holes)
 
     def images(self, shape: tuple[int, int]) -> Any:
         """The coefficient images (K, Y, X), as if missing values were like the others.

@@ -270,7 +270,9 @@ class _Host(Space):
     def ring_sums(self, values: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
         n_rings = int(index.max()) + 1
         flat = values.reshape(-1, index.size)
-        sums = np.stack([np.bincount(index.ravel(), row, n_rings) for row in flat])
+        sums: NDArray[np.float64] = np.stack(
+            [np.bincount(index.ravel(), row, n_rings) for row in flat]
+        )
         return sums.reshape(*values.shape[:-2], n_rings)
 
 

@@ -86,6 +86,7 @@ class Wiener(Method):
     """
 
     name: ClassVar[str] = "wiener"
+    on_devices: ClassVar[bool] = False
     window: int | None = None
     overlap: float = 0.1
     n_bins: int | None = None
@@ -137,7 +138,8 @@ class ResidualSurvey(Survey):
             return np.zeros(self._shape, np.bool_)
         error = np.sqrt(self.noise.mean_power() / self._n_seen)
         mean = self._raw.images(self._shape)[0] / self._n_seen
-        return bad_pixels(mean, error) & self._raw.seen(self._shape)
+        found: NDArray[np.bool_] = bad_pixels(mean, error) & self._raw.seen(self._shape)
+        return found
 
     def expected_gain(self) -> NDArray[np.float64]:
         """What weights would gain in squared error, per temporal bin of a run, detail only.

@@ -141,7 +141,8 @@ class RegisteredPair:
 
     def _level(self, start: int, stop: int) -> Frames:
         """The denoised frames as they are, on the raw recording's scale."""
-        return self.scale.apply(as_frames(self._denoised.read(start, stop)))
+        frames: NDArray[np.float32] = self.scale.apply(as_frames(self._denoised.read(start, stop)))
+        return frames
 
     @staticmethod
     def _filled(level: Frames) -> Frames:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
+from freq2clean.fusion.spaces import to_host
 
 __all__ = ["FrameChanges"]
 
@@ -25,9 +25,12 @@ class FrameChanges:
     def __init__(self) -> None:
         self._sums = np.zeros(2)
 
-    def look(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def look(self, raw: Any, denoised: Any) -> None:
         """Add a run of consecutive frames: two blocks (n, Y, X). Its first ones are looked at."""
-        first = [block[:_FRAMES_PER_RUN].astype(np.float32) for block in (raw, denoised)]
+        first = [
+            to_host(block[: min(_FRAMES_PER_RUN, block.shape[0]), ...]).astype(np.float32)
+            for block in (raw, denoised)
+        ]
         with np.errstate(invalid="ignore"):
             changes = np.diff(first, axis=1)
         changes[:, ~np.isfinite(changes).all(axis=0)] = 0

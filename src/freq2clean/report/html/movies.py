@@ -50,7 +50,8 @@ class Scaled(Recording):
         self._source, self._scale = source, scale
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        return self._scale.apply(self._source.read(start, stop))
+        frames: NDArray[Any] = self._scale.apply(self._source.read(start, stop))
+        return frames
 
 
 def short_movie(
