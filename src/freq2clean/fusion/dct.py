@@ -17,7 +17,6 @@ from freq2clean.fusion.rings import radius_cycles_per_pixel
 from freq2clean.fusion.spaces import space_of
 from freq2clean.fusion.survey import Survey
 from freq2clean.fusion.windows import Window, check_windows, plan_windows
-from freq2clean.threads import n_threads
 
 __all__ = ["Dct"]
 

@@ -38,7 +38,8 @@ class ArrayLike3D(Protocol):
 
 
 _REVIEW_RUNS = 4
-ON_DEVICES = ("fft", "dct", "wiener")
+ON_DEVICES = ("fft", "dct")
+"""Names of the methods that compute where arrays are; the others do on the host."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +98,6 @@ class Method(ABC):
     """A fusion method and its parameters. Subclasses say how jobs are planned and solved."""
 
     name: ClassVar[str]
-    on_devices: ClassVar[bool] = True
-    """Whether it computes where arrays are, or on the host wherever they are."""
 
     def survey(self, n_frames: int, shape: tuple[int, int], *, find_scale: bool) -> Survey:
         """What to look at before the first pass."""
@@ -109,6 +108,11 @@ class Method(ABC):
         self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None
     ) -> Plan:
         """The jobs for a recording of ``n_frames`` frames, after the survey."""
+
+    @property
+    def on_devices(self) -> bool:
+        """Whether it computes where arrays are."""
+        return self.name in ON_DEVICES
 
     def parameters(self) -> dict[str, Any]:
         """Name and parameters, JSON-serialisable, for the provenance."""

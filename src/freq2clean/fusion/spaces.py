@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -23,8 +25,9 @@ from scipy.fft import dctn, idctn
 from freq2clean.errors import InputError
 from freq2clean.fusion.bases import dct_basis
 from freq2clean.fusion.parallel import over_items, over_pixels, scratch
+from freq2clean.threads import n_threads
 
-__all__ = ["HOST", "Space", "is_elsewhere", "space_of", "to_host"]
+__all__ = ["HOST", "Space", "is_elsewhere", "space_of", "to_host", "torch_devices", "torch_space"]
 
 _BYTES_AT_ONCE = 1 << 29
 _CONSTANTS = 16
@@ -78,6 +81,14 @@ class Space:
     def host(self, array: Any) -> NDArray[Any]:
         """An array from here as a NumPy array."""
         return np.asarray(array)
+
+    def send(self, values: NDArray[Any]) -> Any:
+        """A block of a recording, here; what is computed meanwhile goes on where it can."""
+        return self.array(values)
+
+    def fetch(self, array: Any, *, out: NDArray[np.float32]) -> None:
+        """An array from here, into ``out`` on the host."""
+        out[...] = self.host(array)
 
     def numbers(self, *scalars: Any) -> list[float]:
         """Arrays without axes, fetched at once."""
@@ -313,6 +324,31 @@ class _Torch(_WithOut):
         self.xp.addmm(level, left, right, out=out)
 
 
+class _Cuda(_Torch):
+    """PyTorch on a GPU of NVIDIA or AMD: blocks come and go in pinned memory."""
+
+    @cached_property
+    def _copies(self) -> Any:
+        """The stream that blocks come on, beside the one that computes."""
+        return self.xp.cuda.Stream(self.device)
+
+    def send(self, values: NDArray[Any]) -> Any:
+        torch = self.xp
+        staged = torch.empty(values.shape, dtype=getattr(torch, values.dtype.name), pin_memory=True)
+        np.copyto(staged.numpy(), values)
+        with torch.cuda.stream(self._copies):
+            there = staged.to(self.device, non_blocking=True)
+        self._copies.synchronize()
+        there.record_stream(torch.cuda.default_stream(self.device))
+        return there
+
+    def fetch(self, array: Any, *, out: NDArray[np.float32]) -> None:
+        staged = self.xp.empty(array.shape, dtype=array.dtype, pin_memory=True)
+        staged.copy_(array, non_blocking=True)
+        self.xp.cuda.current_stream(self.device).synchronize()
+        np.copyto(out, staged.numpy())
+
+
 HOST = _Host(numpy_namespace, "cpu")
 
 
@@ -354,8 +390,45 @@ def _space_of(array: Any) -> Space:
 @cache
 def _space(xp: Any, device: Any) -> Space:
     if compat.is_torch_namespace(xp):
-        return _Torch(xp, device)
+        return _Cuda(xp, device) if device.type == "cuda" else _Torch(xp, device)
     return _WithOut(xp, device) if compat.is_cupy_namespace(xp) else Space(xp, device)
+
+
+def torch_space(name: str, *, known: str) -> Space | None:
+    """Where PyTorch computes on a device; for auto, the first that there is, or None.
+
+    Raises
+    ------
+    InputError
+        Where a device was asked for by its name and is not there; ``known`` says which there are.
+    """
+    kind, _, index = name.partition(":")
+    if name not in ("auto", "cpu", "mps") and not (kind == "cuda" and (index.isdigit() or not _)):
+        raise InputError(f"device = {name!r}; give {known}")
+    there = torch_devices()
+    if name == "auto":
+        return _named(there[0]) if there else None
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in there:
+        raise InputError(
+            f"device = {name!r}: PyTorch sees {', '.join(there) or 'no device but the CPU'}; give "
+            "one of these, or cpu or auto"
+        )
+    return _named(wanted)
+
+
+def torch_devices() -> list[str]:
+    """Names of the devices that PyTorch sees, the CPU apart; none where it is not installed."""
+    if find_spec("torch") is None:
+        return []
+    torch = import_module("torch")
+    cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return [*cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def _named(device: str) -> Space:
+    torch = import_module("torch")
+    return space_of(torch.empty(0, device=device))
 
 
 def to_host(array: Any) -> NDArray[Any]:
@@ -364,5 +437,5 @@ def to_host(array: Any) -> NDArray[Any]:
 
 
 def _workers(values: Any) -> int | None:
-    """All cores for more than one image."""
-    return -1 if values.ndim > 2 else None
+    """All threads for more than one image."""
+    return n_threads() if values.ndim > 2 else None

@@ -86,7 +86,6 @@ class Wiener(Method):
     """
 
     name: ClassVar[str] = "wiener"
-    on_devices: ClassVar[bool] = False
     window: int | None = None
     overlap: float = 0.1
     n_bins: int | None = None

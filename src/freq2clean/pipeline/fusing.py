@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from freq2clean.denoisers.contract import check_numbers
 from freq2clean.fusion import DEFAULT_METHOD, Fusion, Method, get_method
-from freq2clean.fusion.method import as_frames
 from freq2clean.fusion.scale import Scale
+from freq2clean.fusion.spaces import HOST
 from freq2clean.pipeline.denoising import Progress, halves
+from freq2clean.pipeline.devices import FramesOn, Places, check_no_device, choose_places, fetching, wrapped
 from freq2clean.pipeline.lazily import check_as_they_are, fuse_lazily
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.on_cluster import StoredPair, check_shared, fuse_on_cluster
@@ -91,9 +92,10 @@ def fuse(
     memory: str | int = DEFAULT_MEMORY,
     workers: int | None = None,
     scheduler: str | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
     **options: Any,
-) -> NDArray[np.float32] | FuseResult:
+) -> Any:
     """Give the raw recording's detail back to its denoised version.
 
     Parameters
@@ -101,6 +103,9 @@ def fuse(
     raw, denoised : array-like (T, Y, X), path or Recording
         Read in blocks of frames; see `freq2clean.recordings.open_recording` for the formats. Where
         one is a Dask array and no ``out`` is given, the result is one too, not yet computed.
+        Arrays of PyTorch, CuPy and other libraries that know the Python array API are fused where
+        they are, both on one device, by `Fft`, `Dct` and `Wiener`; the other methods bring blocks
+        of them to the host and back, and warn of it, and so does ``register``.
     method : "auto", "subspace", "wiener", "fft" or "dct"
         `Auto` chooses the windows of `Subspace`, which brings back the detail of what is active
         too; `Wiener` is several times faster; `Fft` and `Dct` are the study's.
@@ -130,6 +135,9 @@ def fuse(
         Of a Dask cluster that is to do it: an address such as ``tcp://host:8786``, or ``local:4``
         for four processes on this machine. Recordings are paths or URLs that all workers can read,
         and ``out`` is a Zarr store that all can write to.
+    device : str, optional
+        Where to compute for files and NumPy arrays, by PyTorch: "auto" for the first GPU that it
+        sees, or the CPU with a note that says so; "cpu" (the default), "cuda", "cuda:1", "mps".
     progress : callable, optional
         Called with frames (on a cluster, tasks) done and to do, all passes together.
     **options
@@ -137,8 +145,9 @@ def fuse(
 
     Returns
     -------
-    ndarray (T, Y, X), float32, or FuseResult
-        On the raw recording's scale; NaN where either input is.
+    array (T, Y, X), float32, or FuseResult
+        Of the library and on the device of the inputs, NumPy for files; on the raw recording's
+        scale; NaN where either input is.
 
     Raises
     ------
@@ -158,6 +167,8 @@ def fuse(
     check_file_options(out, dtype=dtype, compression=compression)
     memory_bytes = parse_bytes(memory)
     target = None if out is None else Target(out, dtype, compression)
+    if scheduler or (target is None and (is_lazy(raw) or is_lazy(denoised))):
+        check_no_device(device)
     if scheduler:
         check_shared(raw, denoised, target, register=register, workers=workers)
     elif target is None and (is_lazy(raw) or is_lazy(denoised)):
@@ -169,9 +180,13 @@ def fuse(
         )
         return cast(NDArray[np.float32], lazy)
     began = time.perf_counter()
+    raw, denoised = wrapped(raw), wrapped(denoised)
+    places = choose_places(raw, denoised, device, method=method, register=register)
     with working(workers), ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, align=align, channel=channel, plane=plane)
-        for recording in pair:
+        notes = [*places.notes, *notes]
+        frames = [FramesOn(recording, places.compute) for recording in pair]
+        for recording in frames:
             check_numbers(recording)
         chosen = _in_units_of(chosen, pair[0].metadata)
         if target:
@@ -200,12 +215,14 @@ def fuse(
                 notes=(*notes, *describe(findings, saved)),
                 seconds=time.perf_counter() - began,
             )
-        n_block = block_frames(*pair, memory_bytes=memory_bytes)
+        n_block = places.block_frames(pair[0].shape, memory_bytes) or block_frames(
+            *pair, memory_bytes=memory_bytes
+        )
         motion = None
         if register:
             finding, progress = halves(progress)
             motion = find_motion(*pair, block_frames=n_block, progress=finding)
-        source: _Source = _AsTheyAre(pair)
+        source: _Source = _AsTheyAre(*frames)
         if motion and not motion.is_still:
             source = RegisteredPair(pair, motion, find_scale(pair) if rescale else Scale())
             n_block = source.block_frames(n_block)
@@ -215,7 +232,7 @@ def fuse(
             rescale=rescale and source.scale is None,
             memory_bytes=memory_bytes // 2,
         )
-        how = _How(n_block, rescale, progress)
+        how = _How(n_block, rescale, progress, places, to_file=target is not None)
         if target is None:
             return _fuse_to_array(fusion, pair, source, how)
         saved = _fuse_to_file(fusion, pair, source, target, how, motion)
@@ -246,9 +263,9 @@ class _Source(Protocol):
     @property
     def scale(self) -> Scale | None: ...
 
-    def read_both(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    def read_both(self, start: int, stop: int) -> tuple[Any, Any]: ...
 
-    def read_denoised(self, start: int, stop: int) -> NDArray[Any]: ...
+    def read_denoised(self, start: int, stop: int) -> Any: ...
 
 
 class _AsTheyAre:
@@ -256,14 +273,14 @@ class _AsTheyAre:
 
     scale = None
 
-    def __init__(self, pair: Pair) -> None:
-        self._raw, self._denoised = pair
-        self.shape = self._raw.shape
+    def __init__(self, raw: FramesOn, denoised: FramesOn) -> None:
+        self._raw, self._denoised = raw, denoised
+        self.shape = raw.shape
 
-    def read_both(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        return as_frames(self._raw.read(start, stop)), as_frames(self._denoised.read(start, stop))
+    def read_both(self, start: int, stop: int) -> tuple[Any, Any]:
+        return self._raw.read(start, stop), self._denoised.read(start, stop)
 
-    def read_denoised(self, start: int, stop: int) -> NDArray[Any]:
+    def read_denoised(self, start: int, stop: int) -> Any:
         return self._denoised.read(start, stop)
 
 
@@ -274,6 +291,13 @@ class _How:
     block_frames: int
     rescale: bool
     progress: Progress | None
+    places: Places
+    to_file: bool
+
+    @property
+    def fetches(self) -> bool:
+        """Whether fused frames are brought to the host from where they are computed."""
+        return not self.places.compute.is_host and (self.to_file or self.places.result.is_host)
 
 
 def _in_units_of(method: Method, metadata: Metadata) -> Method:
@@ -292,6 +316,8 @@ def _stream(
     """Fuse into what ``room`` gives for a range of frames, then hand it to ``write``."""
     if isinstance(source, RegisteredPair):
         room, write = source.restoring(room, write, block_frames=how.block_frames)
+    elif how.fetches:
+        room, write = fetching(how.places.compute, room, write)
 
     def accumulate(start: int, both: tuple[NDArray[Any], NDArray[Any]]) -> int:
         fusion.add(start, *both)
@@ -322,10 +348,12 @@ def _stream(
     )
 
 
-def _fuse_to_array(fusion: Fusion, pair: Pair, source: _Source, how: _How) -> NDArray[np.float32]:
-    fused = np.empty(pair[0].shape, np.float32)
-    _stream(fusion, source, how, room=lambda start, stop: fused[start:stop])
-    return fused
+def _fuse_to_array(fusion: Fusion, pair: Pair, source: _Source, how: _How) -> Any:
+    places = how.places
+    where = HOST if how.fetches else places.compute
+    fused = where.empty(pair[0].shape)
+    _stream(fusion, source, how, room=lambda start, stop: fused[start:stop, ...])
+    return fused if where is places.result else places.result.array(fused)
 
 
 def _fuse_to_file(

@@ -21,8 +21,8 @@ class FrameRange(Recording):
         self.metadata = source.metadata
         self.chunk_frames = source.chunk_frames
         self.paths = source.paths
-        self._source = source
-        self._start = start
+        self.source = source
+        self.start = start
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        return self._source.read(self._start + start, self._start + stop)
+        return self.source.read(self.start + start, self.start + stop)
