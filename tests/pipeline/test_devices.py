@@ -145,7 +145,7 @@ def test_a_device_that_is_there(device, pair):
 def test_one_array_here_and_one_there(pair):
     with pytest.raises(InputError, match="one recording is an array of torch on cpu and the other"):
         freq2clean.fuse(torch.from_numpy(pair[0].copy()), pair[1])
-    with pytest.raises(InputError, match="one array is .* and another .*; bring them to one"):
+    with pytest.raises(InputError, match=r"one array is .* and another .*; bring them to one"):
         freq2clean.fuse(torch.from_numpy(pair[0].copy()), xp.asarray(pair[1]))
 
 
