@@ -159,3 +159,9 @@ def test_arrays_are_fused_where_they_are(pair):
 def test_arrays_of_another_shape(shape):
     with pytest.raises(InputError, match=r"has shape .*; \(T, Y, X\) is needed"):
         freq2clean.fuse(torch.zeros(shape), torch.zeros(shape))
+
+
+def test_dask_computes_on_the_cpu(pair):
+    dask = pytest.importorskip("dask.array")
+    with pytest.raises(InputError, match="device = 'cuda': Dask computes on the CPU"):
+        freq2clean.fuse(*(dask.from_array(x) for x in pair), device="cuda")

@@ -17,7 +17,15 @@ from freq2clean.recordings import Metadata, Recording
 from freq2clean.recordings.pixels import pixel_dtype
 from freq2clean.recordings.view import FrameRange
 
-__all__ = ["DEVICES", "FramesOn", "Places", "check_no_device", "choose_places", "fetching", "wrapped"]
+__all__ = [
+    "DEVICES",
+    "FramesOn",
+    "Places",
+    "check_no_device",
+    "choose_places",
+    "fetching",
+    "wrapped",
+]
 
 _MOST_FRAMES = 256
 

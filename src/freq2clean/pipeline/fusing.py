@@ -18,7 +18,14 @@ from freq2clean.fusion import DEFAULT_METHOD, Fusion, Method, get_method
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.spaces import HOST
 from freq2clean.pipeline.denoising import Progress, halves
-from freq2clean.pipeline.devices import FramesOn, Places, check_no_device, choose_places, fetching, wrapped
+from freq2clean.pipeline.devices import (
+    FramesOn,
+    Places,
+    check_no_device,
+    choose_places,
+    fetching,
+    wrapped,
+)
 from freq2clean.pipeline.lazily import check_as_they_are, fuse_lazily
 from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.on_cluster import StoredPair, check_shared, fuse_on_cluster
