@@ -28,6 +28,7 @@ BENCHMARKS = (
     "bench_memory",
     "bench_long",
     "bench_ssim3d",
+    "bench_live",
     "bench_deepcad",
 )
 NEEDS = {"bench_deepcad": "torch"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from freq2clean.denoisers.gaussian import Gaussian
     from freq2clean.denoisers.pca import PCA
     from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError, OutputError
-    from freq2clean.fusion import Auto, Dct, Fft, Fusion, Subspace, Wiener
+    from freq2clean.fusion import Auto, Dct, Fft, Fusion, StreamingFuser, Subspace, Wiener
     from freq2clean.metrics import Scores, SSIM3DOptions
     from freq2clean.pipeline import (
         DenoiseResult,
@@ -40,7 +40,7 @@ _ROOMS = {
     "denoisers.gaussian": ("Gaussian",),
     "denoisers.pca": ("PCA",),
     "errors": ("Freq2CleanError", "InputError", "MissingExtraError", "OutputError"),
-    "fusion": ("Auto", "Dct", "Fft", "Fusion", "Subspace", "Wiener"),
+    "fusion": ("Auto", "Dct", "Fft", "Fusion", "StreamingFuser", "Subspace", "Wiener"),
     "metrics": ("SSIM3DOptions", "Scores"),
     "pipeline": (
         "DenoiseResult",
@@ -73,6 +73,7 @@ __all__ = [
     "OutputError",
     "SSIM3DOptions",
     "Scores",
+    "StreamingFuser",
     "Subspace",
     "Wiener",
     "__version__",

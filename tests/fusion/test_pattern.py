@@ -47,6 +47,25 @@ def test_a_tissue_without_outliers_has_no_bad_pixels(tissue):
     assert not bad_pixels(tissue, 1e-3 * tissue.std()).any()
 
 
+def test_bad_pixels_are_those_that_a_look_at_every_pixel_finds():
+    rng = np.random.default_rng(0)
+    n_bad = 0
+    for turn in range(30):
+        mean = rng.normal(100, 1, (23, 20)).round(turn % 3)
+        mean.flat[rng.integers(mean.size, size=20)] += rng.normal(0, 60, 20)
+        error = rng.uniform(0, 3)
+        expected = np.zeros(mean.shape, bool)
+        padded = np.pad(mean, 1, mode="symmetric")
+        for y, x in np.ndindex(mean.shape):
+            around = np.delete(padded[y : y + 3, x : x + 3].ravel(), 4)
+            level = np.median(around)
+            least = max(6 * error, 8 * np.abs(around - level).max())
+            expected[y, x] = abs(mean[y, x] - level) > least
+        np.testing.assert_array_equal(bad_pixels(mean, error), expected)
+        n_bad += expected.sum()
+    assert n_bad > 50
+
+
 def test_line_offsets_are_found_under_tissue(tissue):
     rng = np.random.default_rng(0)
     lost = tissue - gaussian_filter(tissue, 1.5)

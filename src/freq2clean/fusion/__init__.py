@@ -6,6 +6,7 @@ from freq2clean.errors import InputError
 from freq2clean.fusion.auto import Auto
 from freq2clean.fusion.dct import Dct
 from freq2clean.fusion.fft import Fft
+from freq2clean.fusion.live import StreamingFuser
 from freq2clean.fusion.method import Fusion, Method
 from freq2clean.fusion.subspace import Subspace
 from freq2clean.fusion.wiener import Wiener
@@ -18,6 +19,7 @@ __all__ = [
     "Fft",
     "Fusion",
     "Method",
+    "StreamingFuser",
     "Subspace",
     "Wiener",
     "get_method",

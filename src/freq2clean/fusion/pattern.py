@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
 from scipy.ndimage import median_filter
+
+from freq2clean.fusion.bases import dct_basis
 
 __all__ = ["LineOffsets", "bad_pixels", "fill_in", "find_line_offsets"]
 
@@ -77,7 +79,7 @@ def find_line_offsets(image: NDArray[Any]) -> LineOffsets:
     n_rows, n_columns = image.shape
     if n_columns <= _NEIGHBOURS or n_rows < 3 * _WIDTH:
         return LineOffsets(np.zeros(n_rows), 0)
-    profiles = dct(image.astype(np.float64), norm="ortho")[:, : _NEIGHBOURS + 1]
+    profiles = image.astype(np.float64) @ dct_basis(n_columns, _NEIGHBOURS + 1).T
     if not _has_excess(np.diff(profiles, n=2, axis=0)):
         return LineOffsets(np.zeros(n_rows), 0)
     profiles -= median_filter(profiles, (_WIDTH, 1), mode="nearest")
@@ -139,11 +141,18 @@ def bad_pixels(mean: NDArray[Any], error: float) -> NDArray[np.bool_]:
     >>> np.argwhere(bad_pixels(mean, 1.0)).tolist()
     [[4, 7]]
     """
-    around = _around(mean)
+    views = _around(mean)
+    highest, lowest = reduce(np.maximum, views), reduce(np.minimum, views)
+    # The median is between these, and half of what is between them away from one at least.
+    beyond = np.maximum(mean - highest, lowest - mean)
+    possible = np.nonzero(beyond > (_LEAST_CONTRAST / 2 - 1) * (highest - lowest))
+    around = np.stack([view[possible] for view in views])
     level = np.median(around, axis=0)
-    stands_out = np.abs(mean - level)
-    least = np.maximum(_LEAST_ERRORS * error, _LEAST_CONTRAST * np.abs(around - level).max(axis=0))
-    bad: NDArray[np.bool_] = stands_out > least
+    contrast = np.abs(around - level).max(axis=0)
+    bad = np.zeros(mean.shape, np.bool_)
+    bad[possible] = np.abs(mean[possible] - level) > np.maximum(
+        _LEAST_ERRORS * error, _LEAST_CONTRAST * contrast
+    )
     return bad
 
 
@@ -153,13 +162,12 @@ def fill_in(images: NDArray[Any], bad: NDArray[np.bool_]) -> NDArray[Any]:
         return images
     filled = images.copy()
     for image in filled:
-        image[bad] = np.median(_around(image)[:, bad], axis=0)
+        image[bad] = np.median([view[bad] for view in _around(image)], axis=0)
     return filled
 
 
-def _around(image: NDArray[Any]) -> NDArray[Any]:
-    """The eight pixels around each, (8, Y, X); the image is mirrored at its edges."""
+def _around(image: NDArray[Any]) -> list[NDArray[Any]]:
+    """The eight pixels around each, as eight images; the image is mirrored at its edges."""
     padded = np.pad(image, 1, mode="symmetric")
     height, width = image.shape
-    views = [padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _AROUND]
-    return np.stack(views)
+    return [padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _AROUND]
