@@ -102,8 +102,8 @@ def main(n_frames: int, size: int, loss_frames: int, loss_size: int) -> None:
     print(
         "\nWhat is lost by not waiting: PSNR gained over the denoised recording in dB, of "
         f"{loss_frames} x {loss_size} x {loss_size}\nat -5.5 dB, `imitated`; and by how much that "
-        "is less than the mean image of the whole recording\ngains. Live, the first frames are fused "
-        "by few.\n"
+        "is less than the mean image of the whole recording\ngains. Live, the first frames are "
+        "fused by few.\n"
     )
     rows = [row for drift in DRIFTS_PX for row in losses(loss_frames, loss_size, drift)]
     head = "recording", "fusion", "gain", "of the second half", "loss", "of the second half"
