@@ -255,7 +255,8 @@ class StreamingFuser:
             raise InputError(
                 f"the {name} frame has shape {frame.shape}; this fuser takes {self.shape}"
             )
-        return as_frames(frame)
+        array: NDArray[Any] = as_frames(frame)
+        return array
 
 
 def _half_life(frames: float, seconds: float | None, frame_rate_hz: float | None) -> float:
