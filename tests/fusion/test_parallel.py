@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from freq2clean.fusion.parallel import Spare, over_pixels, scratch
+from freq2clean.fusion.parallel import Spare, over_items, over_pixels, scratch
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (1, 1), (64, 16384), (3, 100)])
@@ -29,6 +29,19 @@ def test_every_pixel_is_visited_once(n_pixels, one_sweep):
         visits[pixels] += 1
 
     over_pixels(visit, n_pixels, one_sweep=one_sweep)
+    assert (visits == 1).all()
+
+
+def test_a_call_within_a_call_visits_every_item_too():
+    visits = np.zeros((7, 5), int)
+
+    def visit_row(row):
+        def visit(column):
+            visits[row, column] += 1
+
+        over_items(visit, range(5))
+
+    over_items(visit_row, range(7))
     assert (visits == 1).all()
 
 

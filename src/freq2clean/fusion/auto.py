@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.fusion.method import Plan
+from freq2clean.fusion.parallel import over_items
 from freq2clean.fusion.subspace import CourseSurvey, Subspace, SubspacePlan
 from freq2clean.fusion.survey import Survey
 from freq2clean.fusion.wiener import DEFAULT_MEMORY_BYTES, RUN_FRAMES, tiles_of
@@ -138,11 +139,14 @@ class _TrialSurvey(CourseSurvey):
             limit=False,
         )
         scale = self.scale()
-        gains = []
-        for tile in range(len(self._trial_tiles)):
+        gains = np.zeros(len(self._trial_tiles))
+
+        def try_tile(tile: int) -> None:
             raw, denoised = (
                 np.concatenate([kept[which][tile] for kept in self._kept]) for which in range(2)
             )
             fusion = trial.fit(raw, scale.apply(denoised), rescale=False)
-            gains.append(fusion.findings["expected_mse_reduction"])
-        return float(np.mean(gains))
+            gains[tile] = fusion.findings["expected_mse_reduction"]
+
+        over_items(try_tile, range(len(gains)))
+        return float(gains.mean())

@@ -56,13 +56,21 @@ def over_pixels(
 
 
 def over_items(function: Callable[[Item], None], items: Iterable[Item]) -> None:
-    """Call ``function`` on each item."""
+    """Call ``function`` on each item; within an item of another call, one after the other."""
     waiting = iter(list(items))
 
     def work(_: int) -> None:
+        _local.is_at_work = True
+        try:
+            for item in waiting:
+                function(item)
+        finally:
+            _local.is_at_work = False
+
+    if getattr(_local, "is_at_work", False):
         for item in waiting:
             function(item)
-
+        return
     with one_blas_thread():
         for _ in _pool(n_threads()).map(work, range(n_threads())):
             pass
