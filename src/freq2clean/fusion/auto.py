@@ -64,13 +64,12 @@ class Auto(Subspace):
     ) -> Plan:
         if not isinstance(survey, _TrialSurvey):
             return super().plan(n_frames, shape, survey, memory_bytes=memory_bytes)
-        n_parts, trials = survey.best_split(self)
+        memory_bytes = memory_bytes or DEFAULT_MEMORY_BYTES
+        n_parts, trials = survey.best_split(self, memory_bytes)
         n_windows = n_parts * n_default_windows(n_frames)
         window = even_window(n_frames, n_windows, overlap=self.overlap)
         chosen = replace(self, window=window)
-        return _AutoPlan(
-            chosen, n_frames, shape, survey, memory_bytes or DEFAULT_MEMORY_BYTES, trials=trials
-        )
+        return _AutoPlan(chosen, n_frames, shape, survey, memory_bytes, trials=trials)
 
 
 class _AutoPlan(SubspacePlan):
@@ -99,6 +98,7 @@ class _TrialSurvey(CourseSurvey):
     ) -> None:
         super().__init__(shape, runs, find_scale=find_scale)
         self._longest = longest
+        self._n_pixels = shape[0] * shape[1]
         self._n_to_survey = len(runs)
         trial = [(s, min(s + RUN_FRAMES, longest)) for s in range(0, longest, RUN_FRAMES)]
         self.runs = [*runs, *trial]
@@ -113,15 +113,18 @@ class _TrialSurvey(CourseSurvey):
         kept = [[block[:, *box].copy() for box in self._trial_tiles] for block in (raw, denoised)]
         self._kept.append(kept)
 
-    def best_split(self, method: Subspace) -> tuple[int, dict[int, float]]:
-        """Into how many windows to split the first, and what each window tried should gain."""
+    def best_split(self, method: Subspace, memory_bytes: int) -> tuple[int, dict[int, float]]:
+        """Into how many windows to split the first, and what each window tried should gain.
+
+        A tile gets its share of the memory, and so as many temporal bins as the whole image.
+        """
         trials: dict[int, float] = {}
         best, n_parts = 1, 1
         worth_it = _LEAST_GAIN * self.noise.mean_power()
         most = -np.inf
         while self._longest // n_parts >= _LEAST_WINDOW:
             window = even_window(self._longest, n_parts, overlap=method.overlap)
-            trials[window] = self._expected_gain(method, window)
+            trials[window] = self._expected_gain(method, window, memory_bytes)
             if trials[window] < most + worth_it:
                 break
             best, most = n_parts, trials[window]
@@ -129,7 +132,7 @@ class _TrialSurvey(CourseSurvey):
         self._kept.clear()
         return best, trials
 
-    def _expected_gain(self, method: Subspace, window: int) -> float:
+    def _expected_gain(self, method: Subspace, window: int, memory_bytes: int) -> float:
         """Expected fall of the mean squared error, the mean over tiles."""
         trial = Subspace(
             window=window,
@@ -145,7 +148,13 @@ class _TrialSurvey(CourseSurvey):
             raw, denoised = (
                 np.concatenate([kept[which][tile] for kept in self._kept]) for which in range(2)
             )
-            fusion = trial.fit(raw, scale.apply(denoised), rescale=False)
+            share = raw[0].size / self._n_pixels
+            fusion = trial.fit(
+                raw,
+                scale.apply(denoised),
+                rescale=False,
+                memory_bytes=int(share * memory_bytes),
+            )
             gains[tile] = fusion.findings["expected_mse_reduction"]
 
         over_items(try_tile, range(len(gains)))
