@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test dist bench clean
+.PHONY: demo test docs dist bench clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded example.
 	$(BIN)/freq2clean demo freq2clean-demo
@@ -12,7 +12,10 @@ test: $(VENV)/.installed-dev  ## Lint, format check, types, import arrows, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+docs: $(VENV)/.installed-dev  ## Build the documentation into build/site; every example runs.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 dist:  ## Build wheel and sdist, and try them in an environment of their own.
 	PYTHON=$(PYTHON) .ci/dist
