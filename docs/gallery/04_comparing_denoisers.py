@@ -26,9 +26,7 @@ for name, denoise in denoisers.items():
     shown[f"{name}, fused"] = freq2clean.fuse(raw, shown[name])
 for name, recording in shown.items():
     scores = freq2clean.evaluate(truth, recording, data_range="q99.9")
-    print(
-        f"{name:16s} PSNR {scores.psnr_db:5.1f} dB   active pixels {scores.psnr_active_db:5.1f} dB"
-    )
+    print(f"{name:16s} PSNR {scores.psnr_db:.1f} dB, active pixels {scores.psnr_active_db:.1f} dB")
 
 drawn = ("gaussian", "gaussian, fused", "pca", "pca, fused")
 picture({name: shown[name] for name in drawn}, "picture.png")

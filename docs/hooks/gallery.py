@@ -68,11 +68,17 @@ def _parts(code: str) -> tuple[str, str, str]:
 @cache
 def run(script: Path, code: str) -> Shown:
     """Run a script in a folder of its own; ``code`` is what is in it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-W", "error", script], check=False, cwd=folder,
-            capture_output=True, text=True, timeout=_MOST_SECONDS, env={**os.environ, "COLUMNS": "100"},
-        )  # fmt: skip
+            [sys.executable, "-W", "error", script],
+            check=False,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_MOST_SECONDS,
+        )
         if done.returncode:
             raise PluginError(f"{script.name} failed:\n{done.stderr}")
         pictures = {path.name: path.read_bytes() for path in sorted(Path(folder).glob("*.png"))}
