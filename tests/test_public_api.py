@@ -64,11 +64,19 @@ FORBIDDEN = {
 }  # fmt: skip
 
 
+NEEDS_A_DISPLAY = "freq2clean.apps.napari.qt."
+"""Tested with napari, where there is one."""
+
+
 def modules() -> list[str]:
     found = pkgutil.walk_packages(freq2clean.__path__, "freq2clean.")
     return [
         "freq2clean",
-        *(module.name for module in found if module.name != "freq2clean.__main__"),
+        *(
+            module.name
+            for module in found
+            if module.name != "freq2clean.__main__" and not module.name.startswith(NEEDS_A_DISPLAY)
+        ),
     ]
 
 

@@ -79,7 +79,17 @@ def _display() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def napari(_display, tmp_path_factory) -> ModuleType:
+def _plain_imports(request) -> Iterator[None]:
+    """No rewriting of the assertions in napari, as pytest does for its plugins: it takes longer
+    than these tests. All of ours are rewritten by now."""
+    hook = request.config.pluginmanager.rewrite_hook
+    sys.meta_path.remove(hook)
+    yield
+    sys.meta_path.insert(0, hook)
+
+
+@pytest.fixture(scope="session")
+def napari(_display, _plain_imports, tmp_path_factory) -> ModuleType:
     """napari, with settings of its own, that knows the plugin of this tree."""
     if find_spec("napari") is None:
         pytest.skip("napari is not installed")

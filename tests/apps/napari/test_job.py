@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import freq2clean
-from freq2clean.apps.napari.job import Job, JobError, StoppedError, copy_recording
+from freq2clean.apps.napari.job import Job, JobError, StoppedError, copy_recording, reason_of
 from freq2clean.recordings import open_recording
 
 
@@ -54,10 +54,17 @@ def test_an_error_calls_recordings_by_their_layers(make_pair, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_call_is_told_without_a_traceback(folder):
-    raw = str(folder / "raw.tif")
-    with pytest.raises(JobError, match=r"^KeyError: 'guess'$"):
-        Job("guess", ("raw", raw)).run(lambda *_: None)
+@pytest.mark.parametrize(
+    ("complaints", "code", "reason"),
+    [
+        ("some warning\nerror: /tmp/0.npy is empty\n", 2, "my raw is empty"),
+        ("Traceback ...\nKeyError: 'guess'\n", 1, "KeyError: 'guess'"),
+        ("", -9, "the system ended the work (signal 9), as it does where memory runs out"),
+        ("", 1, "exit code 1"),
+    ],
+)
+def test_why_the_other_process_ended_is_told_without_a_traceback(complaints, code, reason):
+    assert reason_of(complaints, code, {"/tmp/0.npy": "my raw"}) == reason
 
 
 def test_stopped_at_its_first_progress_it_leaves_nothing(tmp_path, make_pair):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -304,13 +305,36 @@ def test_closed_it_answers_no_clicks(pair, tracing):
 @pytest.mark.slow
 def test_the_picture_of_the_documentation(viewer, until):
     """Written to docs/images/napari.png, and looked at by whoever writes it."""
-    viewer.window.resize(1600, 1150)
+    viewer.window.resize(1600, 1180)
     viewer.open_sample("freq2clean", "two-photon")
     _, widget = viewer.window.add_plugin_dock_widget("freq2clean", "Fuse")
-    widget.inspect.click()
-    until(lambda: widget.worker is None)
-    widget.fuse.click()
-    until(lambda: widget.worker is None, seconds=300)
+    for button in (widget.inspect, widget.fuse):
+        button.click()
+        until(lambda: widget.worker is None, seconds=300)
+    widget.traces.click()
+    from freq2clean.apps.napari.qt.traces import TracesWidget
+
+    tracing = viewer.window._qt_window.findChild(TracesWidget)
+    tracing.radius.setValue(5)
+    tracing.trace_at(_most_active_cell(viewer))
+    until(lambda: tracing.traces)
+    viewer.dims.set_current_step(0, int(tracing.traces["fused"].argmax()))
+    viewer.scale_bar.visible = True
+    ends = time.monotonic() + 3
+    until(lambda: time.monotonic() > ends)
+    viewer.reset_view()
     picture = Path(__file__).parents[3] / "docs/images/napari.png"
     viewer.screenshot(str(picture), canvas_only=False, flash=False)
     assert picture.stat().st_size > 50_000
+
+
+def _most_active_cell(viewer) -> tuple[int, int]:
+    """The middle of the one that varies most in the truth."""
+    labels, truth = viewer.layers["cells"].data, viewer.layers["truth"].data
+    spread = {
+        label: truth[:, labels == label].mean(axis=1).std()
+        for label in np.unique(labels[labels > 0])
+        if (labels == label).sum() > 60
+    }
+    middle = np.argwhere(labels == max(spread, key=spread.get)).mean(axis=0)
+    return tuple(round(at) for at in middle)

@@ -19,7 +19,7 @@ from freq2clean.errors import Freq2CleanError
 from freq2clean.recordings import Recording, create
 from freq2clean.streaming import blocks
 
-__all__ = ["Job", "JobError", "StoppedError", "copy_recording"]
+__all__ = ["Job", "JobError", "StoppedError", "copy_recording", "reason_of"]
 
 Progress = Callable[[int, int], None]
 
@@ -120,7 +120,7 @@ class Job:
             self._check_stopped()
             if code or result is None:
                 complaints.seek(0)
-                raise JobError(_reason(complaints.read(), code, titles))
+                raise JobError(reason_of(complaints.read(), code, titles))
             answered: dict[str, Any] = result
             return answered
 
@@ -165,7 +165,7 @@ def _start(complaints: IO[str]) -> subprocess.Popen[str]:
     )
 
 
-def _reason(complaints: str, code: int, titles: dict[str, str]) -> str:
+def reason_of(complaints: str, code: int, titles: dict[str, str]) -> str:
     """What the process said last, with the names of layers in the place of paths."""
     for path, title in titles.items():
         complaints = complaints.replace(path, title)
