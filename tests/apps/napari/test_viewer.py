@@ -305,6 +305,7 @@ def test_closed_it_answers_no_clicks(pair, tracing):
 @pytest.mark.slow
 def test_the_picture_of_the_documentation(viewer, until):
     """Written to docs/images/napari.png, and looked at by whoever writes it."""
+    viewer.window.show()
     viewer.window.resize(1600, 1180)
     viewer.open_sample("freq2clean", "two-photon")
     _, widget = viewer.window.add_plugin_dock_widget("freq2clean", "Fuse")

@@ -50,7 +50,7 @@ def layer_of(source: dict[str, Any], *, name: str | None = None) -> LayerData:
     recording = open_recording(path, **options)
     frames = LazyFrames(recording, source)
     metadata = recording.metadata
-    low, high = limits_of((frames[i] for i in {0, len(frames) // 2, len(frames) - 1}))
+    low, high = limits_of(frames[i] for i in {0, len(frames) // 2, len(frames) - 1})
     shown: dict[str, Any] = {
         "name": name or _title(path, options),
         "contrast_limits": (low, high if high > low else low + 1),

@@ -7,7 +7,7 @@ from typing import Any
 __all__ = ["two_photon"]
 
 SHAPE = (600, 128, 128)
-SEED = 11
+SEED = 5
 
 
 def two_photon() -> list[tuple[Any, dict[str, Any], str]]:
