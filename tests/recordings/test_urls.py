@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import threading
 import uuid
 
 import fsspec
 import numpy as np
 import pytest
+import zarr
 
 from freq2clean import InputError, MissingExtraError, OutputError, create, open_recording
 from freq2clean.recordings import Metadata, check_target, in_parts
@@ -108,6 +112,36 @@ def test_a_missing_library_is_named(monkeypatch):
 
 def test_windows_drives_and_paths_are_no_urls():
     assert not any(is_url(x) for x in ("C:/a.zarr", "a.zarr", "/a//b.zarr", "a.h5::/b"))
+
+
+@pytest.fixture
+def web(tmp_path):
+    """The address of a web server that serves a folder, and the folder."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", tmp_path
+        server.shutdown()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_web_server_is_read(movie, web, version):
+    address, folder = web
+    array = zarr.create_array(
+        folder / "raw.zarr", shape=(9, 33, 47), chunks=(4, 20, 20), dtype="uint16",
+        zarr_format=version,
+    )  # fmt: skip
+    array[:] = movie()
+    recording = open_recording(f"{address}/raw.zarr")
+    np.testing.assert_array_equal(recording[:], movie())
+    assert recording.chunk_frames == 4
+    with pytest.raises(InputError, match="cannot be read as Zarr"):
+        open_recording(f"{address}/other.zarr")
 
 
 @pytest.fixture(params=["disk", "url"])

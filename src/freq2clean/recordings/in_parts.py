@@ -12,7 +12,7 @@ import shutil
 import uuid
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,11 +86,10 @@ class ZarrParts:
 
         Writing a part again, after having been stopped in the middle, does no harm.
         """
-        chunks = WholeChunks(self.array, start)
+        chunks = WholeChunks(self.array, start, call=self._if_wanted)
         stop, n_clipped, first, last = start, 0, None, None
         for block in blocks:
             values, clipped = cast(block, self.array.dtype)
-            self._check_wanted()
             self._flush(chunks.append(values))
             first = _checksum(values[0]) if first is None else first
             last = _checksum(values[-1])
@@ -98,10 +97,11 @@ class ZarrParts:
         self._flush(chunks.flush())
         return PartWritten(start, stop, (first or 0, last or 0), n_clipped)
 
-    def _check_wanted(self) -> None:
+    def _if_wanted(self, write: Callable[..., Any], *args: Any) -> None:
         """Write nothing into a store that was given up: that would bring it back."""
         if not is_url(self.place) and not Path(self.place).is_dir():
             raise OutputError(f"{self.place} was removed: the job was stopped")
+        write(*args)
 
     def _flush(self, keys: list[str]) -> None:
         """Have chunks on the disk."""
@@ -174,7 +174,6 @@ class _AtUrl(_Place):
     def remove(self) -> None:
         if not self._finished:
             fs, path = file_system(self.name)
-            fs.invalidate_cache()
             with suppress(FileNotFoundError):
                 fs.rm(path, recursive=True)
 

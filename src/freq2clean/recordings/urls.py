@@ -16,6 +16,7 @@ __all__ = ["check_url_target", "file_system", "is_url", "open_url", "store_at"]
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SUFFIX = ".zarr"
+_OPTIONS = {"use_listings_cache": False}  # what others write must be seen
 _COMPRESSIONS = (None, "deflate", "zstd")
 
 
@@ -97,7 +98,7 @@ def file_system(url: str) -> tuple[Any, str]:
     with _library_for(url):
         import fsspec
 
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = fsspec.core.url_to_fs(url, **_OPTIONS)
     return fs, path
 
 
@@ -105,7 +106,7 @@ def store_at(url: str, *, read_only: bool) -> Any:
     """The Zarr store at a URL."""
     from zarr.storage import FsspecStore
 
-    return FsspecStore.from_url(url.rstrip("/"), read_only=read_only)
+    return FsspecStore.from_url(url.rstrip("/"), storage_options=_OPTIONS, read_only=read_only)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
@@ -64,7 +65,7 @@ def connected(scheduler: str) -> Iterator[Client]:
             LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address=":0",
                 memory_limit=None,
             ) as cluster,
             Client(cluster) as client,
@@ -132,7 +133,22 @@ def results_of(
         raise InputError("the scheduler has gone, or cancelled the work: start again") from error
     except BaseException:
         client.cancel(futures, force=True)
+        _wait_for_workers(client, {future.key for future in futures})
         raise
+
+
+def _wait_for_workers(client: Client, keys: set[Any]) -> None:
+    """Until none is at work on these any more: they do not notice that they were cancelled."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        at_work = client.run(_works_on, keys, on_error="ignore")
+        if not any(at_work.values()):
+            return
+        time.sleep(0.05)
+
+
+def _works_on(keys: set[Any], dask_worker: Any) -> bool:
+    return any(task.key in keys for task in list(dask_worker.state.executing))
 
 
 def tree(
