@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from scipy.ndimage import gaussian_filter
+from tests.local_archive import serving
 
 
 def pytest_configure():
@@ -47,6 +48,15 @@ def operators():
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     yield
     library._destroy()
+
+
+@pytest.fixture
+def local_archive(monkeypatch):
+    """An archive on this machine in the place of the public one."""
+    with serving() as archive:
+        monkeypatch.setattr("freq2clean.datasets.archive.ZENODO", archive.url)
+        monkeypatch.setattr("freq2clean.datasets.downloading._WAIT_S", 0.0)
+        yield archive
 
 
 def _draw_cells(seed, side=64):

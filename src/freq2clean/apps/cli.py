@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freq2clean.apps import show
+from freq2clean.apps.datasets import datasets, fetch
 from freq2clean.apps.options import (
     AlignTo,
     Baseline,
@@ -68,6 +69,8 @@ app = typer.Typer(
 )
 app.add_typer(study, name="study")
 app.add_typer(rois, name="rois")
+app.add_typer(datasets, name="datasets")
+app.command()(fetch)
 app.command()(render)
 app.command()(report)
 

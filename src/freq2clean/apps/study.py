@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from freq2clean.apps import show
-from freq2clean.apps.options import Json
+from freq2clean.apps.datasets import Home
+from freq2clean.apps.options import BestModel, Json
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.errors import InputError
 
@@ -44,6 +45,47 @@ Denoised = Annotated[str | None, typer.Option(help="The same recording, denoised
 Drift = Annotated[float, typer.Option(help="Of the second simulated recording, in pixels.")]
 Frames = Annotated[int, typer.Option(min=44, help="Of the simulated recordings.")]
 Side = Annotated[int, typer.Option(min=11, help="Rows and columns of them.")]
+
+
+@study.callback(invoke_without_command=True)
+def dataset(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset",
+            help="Instead of a study below: fetch a public recording with a truth, denoise it, "
+            "fuse it by the study's settings and by auto, and score all.",
+        ),
+    ] = None,
+    denoised: Annotated[
+        str | None, typer.Option(help="The dataset's raw recording, denoised by you.")
+    ] = None,
+    model: BestModel = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", show_default="study-NAME", help="A folder."),
+    ] = None,
+    folder: Home = None,
+    json: Json = False,
+) -> None:
+    given = {"--denoised": denoised, "--model": model, "--output": output, "--dir": folder}
+    if name is None or context.invoked_subcommand:
+        stray = [option for option, value in {**given, "--dataset": name}.items() if value]
+        if stray:
+            raise InputError(
+                f"{stray[0]} is an option of freq2clean study --dataset NAME alone; options of "
+                "another study come after its name"
+            )
+        return
+    _dataset(
+        name,
+        output or Path(f"study-{name}"),
+        folder,
+        denoised=denoised,
+        model=model and str(model),
+        json=json,
+    )
 
 
 @study.command("patch-t")
@@ -266,6 +308,39 @@ def rois(
     else:
         _show_rois(found.rows)
         show.files(files)
+
+
+def _dataset(
+    name: str,
+    output: Path,
+    folder: Path | None,
+    *,
+    denoised: str | None,
+    model: str | None,
+    json: bool,
+) -> None:
+    from freq2clean.datasets import fetch, get_dataset
+    from freq2clean.studies import DATASET_COLUMNS, study_dataset, write_table
+
+    dataset = get_dataset(name)
+    _ = dataset.pair  # refused before gigabytes are fetched
+    with progress_bar(f"downloading {name}") as progress:
+        files = fetch(dataset, folder=folder, progress=progress)
+    with progress_bar("fusing and scoring") as progress:
+        rows = study_dataset(
+            output, dataset, files, denoised=denoised, model=model, progress=progress
+        )
+    written = {"table": write_table(output / f"{name}.csv", DATASET_COLUMNS, rows)}
+    if json:
+        print_json({"rows": rows, "files": _texts(written)})
+        return
+    show.table(rows, ("denoiser", "method", *DATASET_COLUMNS[3:6]))
+    out.print(
+        f"data range {rows[0]['data_range']}; the truth: {dataset.truth_is}",
+        markup=False,
+        style="dim",
+    )
+    show.files(written)
 
 
 def _parameter(

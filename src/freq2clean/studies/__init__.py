@@ -2,6 +2,7 @@
 comes after."""
 
 from freq2clean.studies.presets import PRESETS
+from freq2clean.studies.public import DATASET_COLUMNS, study_dataset
 from freq2clean.studies.rois import (
     ROI_COLUMNS,
     ROI_PRESETS,
@@ -23,6 +24,7 @@ from freq2clean.studies.training_length import (
 __all__ = [
     "ALPHAS",
     "COLUMNS",
+    "DATASET_COLUMNS",
     "PRESETS",
     "ROI_COLUMNS",
     "ROI_PRESETS",
@@ -32,6 +34,7 @@ __all__ = [
     "Verdict",
     "columns_of",
     "finders_of",
+    "study_dataset",
     "study_parameter",
     "study_patch_t",
     "study_rois",

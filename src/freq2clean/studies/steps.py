@@ -143,7 +143,14 @@ def imitated(root: Path, scene: Scene) -> File:
     return Stage(root, "imitate", {}, [scene.truth, scene.raw], work).file("denoised.npy")
 
 
-def scored(root: Path, scene: Scene, denoised: Input, fusion: Mapping[str, Any] | None) -> Stage:
+def scored(
+    root: Path,
+    scene: Scene,
+    denoised: Input,
+    fusion: Mapping[str, Any] | None,
+    *,
+    data_range: float | str = DATA_RANGE,
+) -> Stage:
     """The scores of a denoised recording, fused by a method with options, or as it is.
 
     The fused recording is not kept: it is as large as the others and made in no time.
@@ -170,7 +177,7 @@ def scored(root: Path, scene: Scene, denoised: Input, fusion: Mapping[str, Any] 
             scores = evaluate(
                 truth,
                 denoised if fusion is None else fused,
-                data_range=DATA_RANGE,
+                data_range=data_range,
                 progress=second,
             ).as_dict()
         finally:
@@ -178,5 +185,5 @@ def scored(root: Path, scene: Scene, denoised: Input, fusion: Mapping[str, Any] 
         values = {**scores, "ssim3d": scores["ssim3d"]["value"]}
         return {"seconds": seconds, **{name: values[name] for name in SCORES}}
 
-    parameters = {"fusion": fusion, "data_range": DATA_RANGE, "version": __version__}
+    parameters = {"fusion": fusion, "data_range": data_range, "version": __version__}
     return Stage(root, "score", parameters, [scene.truth, scene.raw, denoised], work)
