@@ -164,6 +164,14 @@ def fuse(
     memory: Memory = "1GB",
     workers: Workers = None,
     scheduler: Scheduler = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Keep what is done when stopped, even by kill -9 or a power cut, and go on with "
+            "it; for .zarr targets.",
+        ),
+    ] = False,
     report: ReportFile = None,
     json: Json = False,
 ) -> None:
@@ -216,6 +224,7 @@ def fuse(
             compression=compression and str(compression),
             workers=workers,
             scheduler=scheduler,
+            resume=resume,
             progress=progress,
             **where,
             **options,

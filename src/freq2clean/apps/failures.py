@@ -40,13 +40,19 @@ def failures_explained() -> Iterator[None]:
         yield
     except BaseException as error:
         if stopped_by:
-            _fail("stopped before the end; no unfinished file was left", 128 + stopped_by[0])
+            left = "; ".join(_notes(error)) or "no unfinished file was left"
+            _fail(f"stopped before the end; {left}", 128 + stopped_by[0])
         explanation = _explanation(error)
         if explanation is None:
             raise
-        _fail(explanation, EXIT_BAD_INPUT)
+        _fail("; ".join([explanation, *_notes(error)]), EXIT_BAD_INPUT)
     finally:
         _ignore_stops()
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What else a user should know of a failure."""
+    return getattr(error, "__notes__", [])
 
 
 def _explanation(error: BaseException) -> str | None:

@@ -411,6 +411,11 @@ class Limiter:
         self._begun = self._frames[:0]
         self._unknown: dict[int, NDArray[np.bool_]] = {}
 
+    @property
+    def start(self) -> int:
+        """The first frame that it still holds, or else takes."""
+        return self._start
+
     def push(
         self,
         n_frames: int,

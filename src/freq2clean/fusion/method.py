@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.corrections import Correction
-from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling
+from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling, limit_windows
 from freq2clean.fusion.missing import MaskedValues, filled, missing_rows, zero_where_unknown
 from freq2clean.fusion.moments import Projection, accumulate
 from freq2clean.fusion.parallel import Spare, few_frames
@@ -359,6 +359,8 @@ class Fusion:
         self._check_block(denoised, first_frame)
         if self._limiter is None:
             self._limiter = Limiter(tiling, 0, self.n_frames, self._spare)
+        late = max(0, self._limiter.start - first_frame)
+        denoised, first_frame = denoised[late:], first_frame + late
 
         def write(some: slice, out: NDArray[np.float32]) -> None:
             self._corrected(denoised[some], first_frame + some.start, out, components=False)
@@ -372,6 +374,23 @@ class Fusion:
                 self._blank(start + first, out)
                 yield start + first, out
             self._forget(first_frame + denoised.shape[0], start + len(done))
+
+    def begin_at(self, frame: int) -> int:
+        """Have `stream` give frame ``frame`` and those after it, and few before; bit for bit.
+
+        To be called before it is, after the first `add`. Returns the frame from which on it is to
+        be given blocks: those that it would have got from frame 0 on, for how frames are blocked
+        shows in the last bit.
+        """
+        tiling = self._plan.tiling if self._plan else None
+        if tiling is None:
+            return frame
+        windows = limit_windows(tiling, 0, self.n_frames)
+        wanted = next(window for window in windows if window.stop > frame)
+        before = [window for window in windows if window.stop <= wanted.start] or windows[:1]
+        needed = before[-1].stop - 1, self.n_frames
+        self._limiter = Limiter(tiling, 0, self.n_frames, self._spare, wanted=needed)
+        return self._limiter.start
 
     def _check_block(self, denoised: Any, first_frame: int) -> None:
         n_frames = denoised.shape[0]

@@ -31,10 +31,12 @@ from freq2clean.pipeline.memory import DEFAULT_MEMORY, block_frames, parse_bytes
 from freq2clean.pipeline.on_cluster import StoredPair, check_shared, fuse_on_cluster
 from freq2clean.pipeline.opening import Pair, open_pair
 from freq2clean.pipeline.registering import RegisteredPair, describe_motion, find_scale
-from freq2clean.pipeline.saving import Saved, Target, check_file_options, saving
+from freq2clean.pipeline.resuming import job_of
+from freq2clean.pipeline.saving import Saved, Target, check_file_options, resuming, saving
 from freq2clean.pipeline.swapped import FrameChanges
 from freq2clean.pipeline.workers import working
 from freq2clean.recordings import Metadata, check_target
+from freq2clean.recordings.resuming import check_resumable
 from freq2clean.registration import Motion, find_motion
 from freq2clean.streaming import IN_FLIGHT, two_passes
 from freq2clean.streaming.dask import is_lazy
@@ -100,6 +102,7 @@ def fuse(
     workers: int | None = None,
     scheduler: str | None = None,
     device: str | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Any:
@@ -145,6 +148,10 @@ def fuse(
     device : str, optional
         Where to compute for files and NumPy arrays, by PyTorch: "auto" for the first GPU that it
         sees, or the CPU with a note that says so; "cpu" (the default), "cuda", "cuda:1", "mps".
+    resume : bool
+        Keep what is done where it is stopped, even by the system, and go on with what another run
+        of the same kept; for Zarr targets. Refused, saying what differs, where anything is not as
+        it was.
     progress : callable, optional
         Called with frames (on a cluster, tasks) done and to do, all passes together.
     **options
@@ -176,8 +183,10 @@ def fuse(
     target = None if out is None else Target(out, dtype, compression)
     if scheduler or (target is None and (is_lazy(raw) or is_lazy(denoised))):
         check_no_device(device)
+    if resume:
+        check_resumable(out)
     if scheduler:
-        check_shared(raw, denoised, target, register=register, workers=workers)
+        check_shared(raw, denoised, target, register=register, resume=resume, workers=workers)
     elif target is None and (is_lazy(raw) or is_lazy(denoised)):
         check_as_they_are(
             align=align, channel=channel, plane=plane, workers=workers, register=register
@@ -242,7 +251,14 @@ def fuse(
         how = _How(n_block, rescale, progress, places, to_file=target is not None)
         if target is None:
             return _fuse_to_array(fusion, pair, source, how)
-        saved = _fuse_to_file(fusion, pair, source, target, how, motion)
+        if resume:
+            options = {"align": align, "channel": channel, "plane": plane, "block_frames": n_block}
+            options |= {"rescale": rescale, "memory": memory_bytes, "register": register}
+            options |= {"computed on": str(places.compute)}
+            job = job_of(pair, {**chosen.parameters(), **options})
+            saved = _resume_to_file(fusion, pair, source, target, how, motion, job)
+        else:
+            saved = _fuse_to_file(fusion, pair, source, target, how, motion)
     findings = fusion.findings
     if motion:
         findings["registration"] = {
@@ -318,23 +334,43 @@ Write = Callable[[NDArray[np.float32]], None]
 
 
 def _stream(
-    fusion: Fusion, source: _Source, how: _How, *, room: Room, write: Write | None = None
+    fusion: Fusion,
+    source: _Source,
+    how: _How,
+    *,
+    room: Room,
+    write: Write | None = None,
+    wanted: int = 0,
 ) -> None:
-    """Fuse into what ``room`` gives for a range of frames, then hand it to ``write``."""
+    """Fuse into what ``room`` gives for a range of frames, then hand it to ``write``.
+
+    Frames before ``wanted`` may be left out.
+    """
+    begin = 0
     if isinstance(source, RegisteredPair):
         room, write = source.restoring(room, write, block_frames=how.block_frames)
     elif how.fetches:
         room, write = fetching(how.places.compute, room, write)
 
     def accumulate(start: int, both: tuple[NDArray[Any], NDArray[Any]]) -> int:
+        nonlocal begin
         fusion.add(start, *both)
+        if start == 0 and wanted:
+            begin = fusion.begin_at(wanted)
         for run in fusion.review_runs:
             fusion.review(run[0], *source.read_both(*run))
         if start == 0 and how.rescale:
             changes.check(fusion.scale.gain)
+        if begin:
+            fusion.forget(min(fusion.settled, begin - how.block_frames))
         return fusion.settled
 
-    def apply(start: int, frames: NDArray[Any]) -> None:
+    def read_denoised(start: int, stop: int) -> NDArray[Any] | None:
+        return source.read_denoised(start, stop) if stop > begin else None
+
+    def apply(start: int, frames: NDArray[Any] | None) -> None:
+        if frames is None:
+            return
         for fused in fusion.stream(frames, first_frame=start, room=room):
             if write:
                 write(fused)
@@ -349,7 +385,7 @@ def _stream(
         how.block_frames,
         read_first=source.read_both,
         first=accumulate,
-        read_second=source.read_denoised,
+        read_second=read_denoised,
         second=apply,
         progress=how.progress,
     )
@@ -371,21 +407,62 @@ def _fuse_to_file(
     how: _How,
     motion: Motion | None,
 ) -> Saved:
-    raw = pair[0]
-    made = fusion.method.parameters()
-    if motion:
-        made["registration"] = motion.summary()
-    shape = (min(how.block_frames, len(raw)), *raw.shape[1:])
-    buffers = cycle([np.empty(shape, np.float32) for _ in range(IN_FLIGHT)])
+    raw, made = pair[0], _made(fusion, motion)
     with saving(target, raw.shape, raw=raw, how=made, inputs=pair) as (append, saved):
+        _stream(fusion, source, how, room=_rooms(pair, how), write=append)
+    return saved
+
+
+def _resume_to_file(
+    fusion: Fusion,
+    pair: Pair,
+    source: _Source,
+    target: Target,
+    how: _How,
+    motion: Motion | None,
+    job: dict[str, Any],
+) -> Saved:
+    """The same, but for what another run of the job has written.
+
+    The first pass is done again. In the second, the last frame that was written comes once more,
+    and is compared.
+    """
+    raw, made = pair[0], _made(fusion, motion)
+    rooms, begun = _rooms(pair, how), 0
+
+    def room(start: int, stop: int) -> NDArray[np.float32]:
+        nonlocal begun
+        begun = start
+        return rooms(start, stop)
+
+    with resuming(target, raw.shape, raw=raw, how=made, inputs=pair, job=job) as (
+        append,
+        saved,
+        n_written,
+    ):
         _stream(
             fusion,
             source,
             how,
-            room=lambda start, stop: next(buffers)[: stop - start],
-            write=append,
+            room=room,
+            write=lambda block: append(begun, block),
+            wanted=max(0, n_written - 1),
         )
     return saved
+
+
+def _made(fusion: Fusion, motion: Motion | None) -> dict[str, Any]:
+    """How the fused recording is made, for its provenance."""
+    made = fusion.method.parameters()
+    return {**made, "registration": motion.summary()} if motion else made
+
+
+def _rooms(pair: Pair, how: _How) -> Room:
+    """Buffers, in turn, as many as can be in use."""
+    raw = pair[0]
+    shape = (min(how.block_frames, len(raw)), *raw.shape[1:])
+    buffers = cycle([np.empty(shape, np.float32) for _ in range(IN_FLIGHT)])
+    return lambda start, stop: next(buffers)[: stop - start]
 
 
 def describe(findings: dict[str, Any], saved: Saved) -> list[str]:

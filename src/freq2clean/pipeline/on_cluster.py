@@ -130,7 +130,13 @@ class _Frames:
 
 
 def check_shared(
-    raw: Any, denoised: Any, target: Target | None, *, register: bool, workers: int | None
+    raw: Any,
+    denoised: Any,
+    target: Target | None,
+    *,
+    register: bool,
+    resume: bool,
+    workers: int | None,
 ) -> None:
     """Refuse what cannot be given to workers.
 
@@ -151,6 +157,8 @@ def check_shared(
         raise InputError(
             "workers and scheduler are both given: the scheduler has its own, as in local:4"
         )
+    if resume:
+        raise InputError("resume is for one machine, and a scheduler was given: leave one away")
     if register:
         raise InputError("register is for one machine: leave scheduler away, or register first")
 

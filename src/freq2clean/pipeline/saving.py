@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.recordings import Metadata, Recording, cast, create, target_dtype
 from freq2clean.recordings.provenance import described
+from freq2clean.recordings.resuming import resumable
 from freq2clean.recordings.small_files import whole_file
 from freq2clean.streaming import blocks, read_ahead, write_behind
 from freq2clean.version import __version__
@@ -27,6 +28,7 @@ __all__ = [
     "check_file_options",
     "metadata_of",
     "provenance",
+    "resuming",
     "save",
     "saving",
     "whole_file",
@@ -99,6 +101,40 @@ def saving(
             append(values)
 
         yield write, saved
+
+
+@contextmanager
+def resuming(
+    target: Target,
+    shape: tuple[int, int, int],
+    *,
+    raw: Recording,
+    how: Mapping[str, Any],
+    inputs: Sequence[Recording],
+    job: Mapping[str, Any],
+) -> Iterator[tuple[Callable[[int, NDArray[Any]], None], Saved, int]]:
+    """The same for a target that another run of the job may have begun.
+
+    The function takes the first frame of a block, too, which may have been written before; also
+    given is how many frames were.
+    """
+    dtype = target_dtype(target.dtype, raw.dtype)
+    saved = Saved(str(target.path), shape, dtype.name)
+    with resumable(
+        target.path,
+        shape,
+        dtype,
+        metadata=metadata_of(raw, how=how, inputs=inputs),
+        compression=target.compression,
+        job=job,
+    ) as writer:
+
+        def place(block: tuple[int, NDArray[Any]]) -> None:
+            writer.append(*block)
+
+        with write_behind(place) as append:
+            yield lambda start, block: append((start, block)), saved, writer.n_committed
+        saved.n_clipped = writer.n_clipped
 
 
 def save(
