@@ -30,7 +30,7 @@ class StopError(Exception):
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch):
-    """Chunks of 9 frames, each committed at once."""
+    """Chunks of 9 frames of float32, committed as they are written."""
     monkeypatch.setattr(zarr_room, "_CHUNK_BYTES", 9 * 4 * SHAPE[1] * SHAPE[2])
     monkeypatch.setattr(resuming, "_STEP_SECONDS", 0)
 
@@ -57,18 +57,19 @@ def n_committed(path):
 
 @pytest.fixture
 def stop_after(monkeypatch):
-    """Stop a job once so many chunks are on the disk, or when it comes to an end before."""
+    """Stop a job once so many chunks are on the disk."""
 
     def stop_after(n_chunks):
-        commit = resuming.ResumedWriter.commit
+        append = resuming.ResumedWriter.append
 
-        def commit_or_stop(writer):
+        def append_or_stop(writer, start, block):
+            append(writer, start, block)
+            writer._wait()
             if len(writer._journal.checksums) >= n_chunks:
                 raise StopError
-            commit(writer)
 
-        monkeypatch.setattr(resuming.ResumedWriter, "commit", commit_or_stop)
-        return lambda: monkeypatch.setattr(resuming.ResumedWriter, "commit", commit)
+        monkeypatch.setattr(resuming.ResumedWriter, "append", append_or_stop)
+        return lambda: monkeypatch.setattr(resuming.ResumedWriter, "append", append)
 
     return stop_after
 
@@ -208,17 +209,24 @@ def test_a_damaged_chunk_and_those_after_it_are_written_again(stopped, inputs, t
     assert chunks_of(target) == chunks_of(tmp_path / "whole.zarr")
 
 
+def test_what_zarr_left_behind_is_removed(stopped, inputs):
+    target, options = stopped
+    stray = hidden(target) / "store" / "c" / "2" / "0" / "0.1234.partial"
+    stray.write_bytes(b"half a chunk")
+    fuse(*inputs, out=target, **options)
+    assert list(target.rglob("*.partial")) == []
+
+
 def test_frames_that_come_out_differently_are_refused(stopped, inputs):
     """As they may on another kind of machine."""
     target, options = stopped
     store = hidden(target) / "store"
     array = zarr.open_array(store, mode="r+")
     array[:] += 1
+    n = array.chunks[0]
     journal = json.loads((hidden(target) / "journal.json").read_text())
-    array_like = zarr.open_array(store, mode="r")
     journal["checksums"] = [
-        resuming.zlib.crc32((store / array_like.metadata.encode_chunk_key((i, 0, 0))).read_bytes())
-        for i in range(len(journal["checksums"]))
+        resuming.zlib.crc32(array[n * i : n * i + n].data) for i in range(len(journal["checksums"]))
     ]
     (hidden(target) / "journal.json").write_text(json.dumps(journal))
     with pytest.raises(OutputError, match="comes out differently than before the stop"):

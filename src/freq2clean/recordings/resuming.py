@@ -12,11 +12,12 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,14 @@ class _Journal:
         del self.checksums[n_chunks:], self.clipped[n_chunks:]
 
 
+class _Written(NamedTuple):
+    """A chunk whose file was written, which may not be on the disk yet."""
+
+    key: str
+    checksum: int
+    n_clipped: int
+
+
 class ResumedWriter:
     """Takes blocks that follow each other, from some frame on, and writes those not yet written.
 
@@ -102,16 +111,17 @@ class ResumedWriter:
         self.n_committed = min(begun, array.shape[0])
         self._chunks = WholeChunks(array, begun)
         self._next = self.n_committed
-        self._waiting: list[str] = []
-        self._clipped = 0
-        self._clipped_before: list[int] = []
+        self._waiting: list[_Written] = []
+        self._checksum = self._clipped = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
+        self._committing: Future[None] | None = None
         self._last: NDArray[Any] | None = None
         self._committed_at = time.monotonic()
 
     @property
     def n_clipped(self) -> int:
-        """Values clipped, in what was written before, too."""
-        return sum(self._journal.clipped) + sum(self._clipped_before) + self._clipped
+        """Values clipped in all frames, once they are finished."""
+        return sum(self._journal.clipped)
 
     def append(self, start: int, block: NDArray[Any]) -> None:
         """Take frames ``start`` onward (n, Y, X): casts them, and writes whole chunks."""
@@ -123,22 +133,25 @@ class ResumedWriter:
             part = block[: self._chunk_frames - self._next % self._chunk_frames]
             self._append(part)
             block = block[len(part) :]
-        if time.monotonic() - self._committed_at > _STEP_SECONDS:
-            self.commit()
+        if self._committing and self._committing.done():
+            self._wait()
+        if not self._committing and time.monotonic() - self._committed_at > _STEP_SECONDS:
+            waiting, self._waiting = self._waiting, []
+            self._committing = self._thread.submit(self.commit, waiting)
 
     def _append(self, frames: NDArray[Any]) -> None:
         """Frames that lie in one chunk."""
         values, n_clipped = cast(frames, self._array.dtype)
         self._clipped += n_clipped
+        self._checksum = zlib.crc32(np.ascontiguousarray(values).data, self._checksum)
         self._next += len(values)
         self._last = values[-1].copy()
         written = self._chunks.append(values)
         if self._next == self._array.shape[0]:
             written += self._chunks.flush()
-        if written:
-            self._waiting += written
-            self._clipped_before.append(self._clipped)
-            self._clipped = 0
+        for key in written:
+            self._waiting.append(_Written(key, self._checksum, self._clipped))
+            self._checksum = self._clipped = 0
 
     def _compare(self, number: int, frame: NDArray[Any]) -> None:
         """That a frame comes out as it did before: if it does not, neither would the others."""
@@ -149,20 +162,34 @@ class ResumedWriter:
                 f"machine perhaps: remove {self._folder} to begin anew"
             )
 
-    def commit(self) -> None:
-        """Have what was written on the disk, then say so in the journal."""
-        if self._waiting:
-            for key in self._waiting:
-                flush(self._file(key))
-                self._journal.checksums.append(zlib.crc32(self._file(key).read_bytes()))
-            self._journal.clipped += self._clipped_before
-            self._waiting, self._clipped_before = [], []
+    def commit(self, written: Sequence[_Written]) -> None:
+        """Have chunks on the disk, then say so in the journal."""
+        for chunk in written:
+            flush(self._folder / _STORE / chunk.key)
+        if written:
+            self._journal.checksums += [chunk.checksum for chunk in written]
+            self._journal.clipped += [chunk.n_clipped for chunk in written]
             self._journal.write(self._folder / _JOURNAL)
         self._committed_at = time.monotonic()
 
+    def _wait(self) -> None:
+        """For what is being committed; raises what went wrong."""
+        committing, self._committing = self._committing, None
+        if committing:
+            committing.result()
+
+    def end(self) -> None:
+        """Commit what was written and is not yet committed."""
+        try:
+            self._wait()
+            self.commit(self._waiting)
+            self._waiting = []
+        finally:
+            self._thread.shutdown()
+
     def finish(self) -> None:
         """Commit the last chunks, and see that all are there."""
-        self.commit()
+        self.end()
         if len(self._journal.checksums) != self._array.nchunks:
             raise OutputError(f"{self._next} of {self._array.shape[0]} frames were written")
         if self._last is not None and self._array[-1].tobytes() != self._last.tobytes():
@@ -177,15 +204,16 @@ class ResumedWriter:
         return bool(self._journal.checksums)
 
     def _n_whole(self) -> int:
-        """The chunks from the first on whose files are what the journal says."""
+        """The chunks from the first on that hold what the journal says."""
         for number, checksum in enumerate(self._journal.checksums):
-            file = self._file(self._array.metadata.encode_chunk_key((number, 0, 0)))
-            if not file.is_file() or zlib.crc32(file.read_bytes()) != checksum:
+            first = number * self._chunk_frames
+            try:
+                frames = self._array[first : first + self._chunk_frames]
+            except Exception:  # of whatever decodes it
+                return number
+            if zlib.crc32(frames.data) != checksum:
                 return number
         return len(self._journal.checksums)
-
-    def _file(self, key: str) -> Path:
-        return self._folder / _STORE / key
 
 
 _STORE, _JOURNAL = "store", "journal.json"
@@ -232,6 +260,8 @@ def resumable(
         journal = _Journal.read(folder / _JOURNAL)
         if journal:
             _check_same(journal.job, job, path, folder)
+            for stray in (folder / _STORE).rglob("*.partial"):  # of zarr, which was killed
+                stray.unlink()
         else:
             journal = _begin(folder, shape, dtype, metadata, compression, job)
         writer = ResumedWriter(folder, _opened(folder / _STORE), journal)
@@ -240,7 +270,7 @@ def resumable(
             writer.finish()
         except BaseException as error:
             with suppress(Exception):
-                writer.commit()
+                writer.end()
             if writer.has_begun:
                 error.add_note(f"what is done is kept in {folder}: the same with resume goes on")
             else:
