@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed  ## Run the main job on an embedded example.
 	$(BIN)/freq2clean demo freq2clean-demo
 
-test: $(VENV)/.installed-dev  ## Lint, format check, types, import arrows, tests.
+test: $(VENV)/.installed-dev  ## Lint, format check, types, import arrows, tests, hot paths.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/python benchmarks/hot_paths.py
 
 docs: $(VENV)/.installed-dev  ## Build the documentation into build/site; every example runs.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

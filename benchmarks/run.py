@@ -22,16 +22,17 @@ import scipy
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
-BENCHMARKS = (
-    "bench_fusion",
-    "bench_files",
-    "bench_memory",
-    "bench_long",
-    "bench_ssim3d",
-    "bench_live",
-    "bench_deepcad",
-)
-NEEDS = {"bench_deepcad": "torch"}
+BENCHMARKS: dict[str, str | None] = {
+    "bench_fusion": None,
+    "bench_files": None,
+    "bench_memory": None,
+    "bench_long": None,
+    "bench_ssim3d": None,
+    "bench_live": None,
+    "bench_cluster": "distributed",
+    "bench_deepcad": "torch",
+}
+"""What there is, in the order of the page, and the library that it needs."""
 _COMMAND = "`python benchmarks/{}.py`"
 
 
@@ -65,8 +66,8 @@ def main(names: Sequence[str]) -> None:
         raise SystemExit(f"no benchmark is called {unknown[0]}; there are {', '.join(BENCHMARKS)}")
     sections = sections_of(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
     for name in names or BENCHMARKS:
-        if name in NEEDS and find_spec(NEEDS[name]) is None:
-            print(f"{name} left out: it needs {NEEDS[name]}", file=sys.stderr)
+        if (needed := BENCHMARKS[name]) and find_spec(needed) is None:
+            print(f"{name} left out: it needs {needed}", file=sys.stderr)
             continue
         print(f"{name} ...", file=sys.stderr, flush=True)
         run = subprocess.run(
