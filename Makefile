@@ -29,10 +29,10 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt tests/careamics.txt tests/deepcad.txt tests/rois.txt
+$(VENV)/.installed-dev: pyproject.toml constraints.txt tests/careamics.txt tests/deepcad.txt tests/rois.txt tests/formats.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/careamics.txt --requirement tests/deepcad.txt --requirement tests/rois.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/careamics.txt --requirement tests/deepcad.txt --requirement tests/rois.txt --requirement tests/formats.txt
 	touch $@ $(VENV)/.installed
 
 clean:

@@ -267,14 +267,14 @@ BAD_TARGETS = {
     "raw.tif": "one of the inputs",
     "./sub/../denoised.tif": "one of the inputs",
     "link.tif": "one of the inputs",
-    "fused.avi": ".avi",
+    "fused.mpg": ".mpg",
     "fused": "unknown format",
     "absent/fused.tif": "no folder",
     "raw.tif/fused.tif": "no folder",
     "/proc/fused.tif": "cannot write",
     "sub": "unknown format",
     "folder.tif": "folder",
-    "fused.tif::/inside": "only HDF5",
+    "fused.tif::/inside": "have no path inside",
     "mine.h5": "also holds",
 }
 

@@ -24,6 +24,16 @@ def test_gives_every_pixel_in_its_dtype(write_source, movie, dtype, tmp_path):
         np.testing.assert_array_equal(whole, pixels)
 
 
+def test_gives_every_pixel_of_a_format_with_some_dtypes(of_some_dtype):
+    source, pixels = of_some_dtype
+    with open_recording(source) as recording:
+        assert recording.dtype == pixels.dtype
+        whole = recording.read(0, 9)
+        assert whole.dtype == pixels.dtype
+        assert whole.dtype.isnative
+        np.testing.assert_array_equal(whole, pixels)
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "int32", "float16", "float32", "float64"])
 def test_reads_either_byte_order(write_source, movie, dtype, tmp_path):
     pixels = movie(dtype)
@@ -34,9 +44,9 @@ def test_reads_either_byte_order(write_source, movie, dtype, tmp_path):
         np.testing.assert_array_equal(recording.read(3, 5), pixels[3:5])
 
 
-def test_slices_equal_the_whole(write_any_source, movie, tmp_path):
-    pixels = movie()
-    with open_recording(write_any_source(tmp_path, pixels)) as recording:
+def test_slices_equal_the_whole(written):
+    source, pixels = written
+    with open_recording(source) as recording:
         for start in range(10):
             for stop in range(start, 10):
                 np.testing.assert_array_equal(recording.read(start, stop), pixels[start:stop])
@@ -46,11 +56,11 @@ def test_slices_equal_the_whole(write_any_source, movie, tmp_path):
         assert recording.read(4, 4).shape == (0, 33, 47)
 
 
-def test_reads_in_parallel(write_any_source, movie, tmp_path):
-    pixels = movie()
+def test_reads_in_parallel(written):
+    source, pixels = written
     ranges = [(i % 9, min(9, i % 9 + 1 + i % 4)) for i in range(120)]
     with (
-        open_recording(write_any_source(tmp_path, pixels)) as recording,
+        open_recording(source) as recording,
         ThreadPoolExecutor(8) as pool,
     ):
         blocks = list(pool.map(lambda r: recording.read(*r), ranges))
@@ -58,8 +68,8 @@ def test_reads_in_parallel(write_any_source, movie, tmp_path):
         np.testing.assert_array_equal(block, pixels[start:stop])
 
 
-def test_frames_out_of_range_are_refused(write_any_source, movie, tmp_path):
-    with open_recording(write_any_source(tmp_path, movie())) as recording:
+def test_frames_out_of_range_are_refused(written):
+    with open_recording(written[0]) as recording:
         for start, stop in ((-1, 2), (5, 4), (0, 10)):
             with pytest.raises(InputError, match="it has frames 0:9"):
                 recording.read(start, stop)
@@ -67,8 +77,8 @@ def test_frames_out_of_range_are_refused(write_any_source, movie, tmp_path):
             recording[9]
 
 
-def test_closed_means_closed(write_any_source, movie, tmp_path):
-    recording = open_recording(write_any_source(tmp_path, movie()))
+def test_closed_means_closed(written):
+    recording = open_recording(written[0])
     block = recording.read(0, 2)
     first = block[0, 0, 0]
     recording.close()
@@ -85,11 +95,11 @@ def test_nothing_is_known_of_a_bare_file(write_source, movie, tmp_path):
         assert recording.metadata.provenance == {}
 
 
-def test_fingerprint_is_that_of_the_pixels(write_any_source, movie, tmp_path):
-    pixels = movie()
+def test_fingerprint_is_that_of_the_pixels(written):
+    source, pixels = written
     other = pixels.copy()
     other[-1, -1, -1] += 1
-    with open_recording(write_any_source(tmp_path, pixels)) as recording:
+    with open_recording(source) as recording:
         assert fingerprint(recording) == fingerprint(open_recording(pixels))
         assert fingerprint(recording) != fingerprint(open_recording(other))
 

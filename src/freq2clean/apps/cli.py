@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ import typer
 
 from freq2clean.apps import show
 from freq2clean.apps.datasets import datasets, fetch
+from freq2clean.apps.deepcad_run import to_fuse
 from freq2clean.apps.options import (
     AlignTo,
     Baseline,
@@ -18,6 +20,7 @@ from freq2clean.apps.options import (
     Channel,
     Checkpoint,
     Compress,
+    DeepcadFolder,
     Dtype,
     Json,
     Memory,
@@ -64,7 +67,7 @@ app = typer.Typer(
     help="Give the spatial detail back that a denoiser took from a fluorescence recording.\n\n"
     "Start with `freq2clean demo`, then `freq2clean fuse raw.tif denoised.tif -o fused.tif`, or "
     "`freq2clean run raw.tif -o fused.tif` where nothing is denoised yet.",
-    epilog="Recordings are TIFF files (or a folder or glob of them), .zarr, .h5 and .npy; "
+    epilog="Recordings are TIFF files (or a folder or glob of them), .zarr, .h5, .npy, .nwb ...; "
     "'file.h5::/path' and 'store.zarr/path' name an array inside.",
 )
 app.add_typer(study, name="study")
@@ -110,9 +113,10 @@ def _common(
 
 @app.command()
 def fuse(
-    raw: Raw,
-    denoised: Annotated[str, typer.Argument(help="The same recording, denoised.")],
     output: OutputOrUrl,
+    raw: Annotated[str | None, typer.Argument(help="The raw recording.")] = None,
+    denoised: Annotated[str | None, typer.Argument(help="The same recording, denoised.")] = None,
+    deepcad_run: DeepcadFolder = None,
     method: MethodName = Method.auto,
     window: Window = None,
     overlap: Annotated[
@@ -211,6 +215,7 @@ def fuse(
     where: dict[str, Any] = {
         "align": align and str(align), "channel": channel, "plane": plane, "memory": memory,
     }  # fmt: skip
+    raw, denoised, notes = to_fuse(raw, denoised, deepcad_run)
     target = planned_report(report, inputs=[raw, denoised, output])
     with progress_bar("fusing") as progress:
         result = run(
@@ -229,6 +234,7 @@ def fuse(
             **where,
             **options,
         )
+    result = replace(result, notes=(*notes, *result.notes))
     written = None
     if target:
         with progress_bar("writing the report") as progress:

@@ -21,6 +21,7 @@ __all__ = [
     "Channel",
     "Checkpoint",
     "Compress",
+    "DeepcadFolder",
     "Dtype",
     "Json",
     "Memory",
@@ -88,14 +89,16 @@ AlignTo = Annotated[
 ]
 Output = Annotated[
     Path,
-    typer.Option("--output", "-o", help="Where to write; format by suffix: .tif .zarr .h5 .npy"),
+    typer.Option(
+        "--output", "-o", help="Where to write; format by suffix: .tif .zarr .h5 .npy .nwb ..."
+    ),
 ]
 OutputOrUrl = Annotated[
     str,
     typer.Option(
         "--output",
         "-o",
-        help="Where to write; format by suffix: .tif .zarr .h5 .npy; or a URL: s3://bucket/a.zarr",
+        help="Where to write; format by suffix: .tif .zarr .h5 .npy .nwb ...; or a URL: s3://bucket/a.zarr",
     ),
 ]
 Scheduler = Annotated[
@@ -138,6 +141,15 @@ Checkpoint = Annotated[
 ]
 TrainFirst = Annotated[
     bool, typer.Option("--train", help="Train on this recording first; into CHECKPOINT, if given.")
+]
+DeepcadFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--deepcad-run",
+        metavar="FOLDER",
+        help="In place of RAW and DENOISED: what the public DeepCAD-RT package worked in, of which "
+        "the output of the last checkpoint is taken.",
+    ),
 ]
 Register = Annotated[
     bool,

@@ -25,7 +25,7 @@ from freq2clean.denoisers.external import External, ExternalModel, not_numbers
 from freq2clean.denoisers.files import load_arrays, save_arrays
 from freq2clean.errors import InputError
 from freq2clean.recordings import Metadata, Recording, cast, create, open_recording
-from freq2clean.recordings.formats import WRITABLE
+from freq2clean.recordings.formats import GENERAL
 
 __all__ = ["Command", "CommandModel"]
 
@@ -83,11 +83,11 @@ class Command(External):
                 f"command = {self.command!r}; give a program, {{input}} and {{output}}, as in "
                 '"prog {input} {output}"'
             )
-        strange = [suffix for suffix in found.values() if suffix and suffix not in WRITABLE]
+        strange = [suffix for suffix in found.values() if suffix and suffix not in GENERAL]
         if strange:
             raise InputError(
                 f"command = {self.command!r}: unknown format {strange[0]}; known are "
-                f"{', '.join(WRITABLE)}"
+                f"{', '.join(GENERAL)}"
             )
 
     def _model(self) -> CommandModel:

@@ -19,6 +19,7 @@ from freq2clean.pipeline.saving import Target, check_file_options, save
 from freq2clean.pipeline.training import check_new_model
 from freq2clean.pipeline.workers import working
 from freq2clean.recordings import check_target, target_dtype
+from freq2clean.recordings.writing import note_on
 
 __all__ = ["DenoiseResult", "denoise", "halves", "shares"]
 
@@ -147,7 +148,7 @@ callable
         **asdict(saved),
         parameters=parameters,
         findings=dict(fitted.findings),
-        notes=denoised.notes,
+        notes=[*recording.notes, *denoised.notes, *filter(None, [note_on(saved.path)])],
         seconds=time.perf_counter() - began,
     )
 

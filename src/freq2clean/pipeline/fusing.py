@@ -37,6 +37,7 @@ from freq2clean.pipeline.swapped import FrameChanges
 from freq2clean.pipeline.workers import working
 from freq2clean.recordings import Metadata, check_target
 from freq2clean.recordings.resuming import check_resumable
+from freq2clean.recordings.writing import note_on
 from freq2clean.registration import Motion, find_motion
 from freq2clean.streaming import IN_FLIGHT, two_passes
 from freq2clean.streaming.dask import is_lazy
@@ -481,6 +482,8 @@ def describe(findings: dict[str, Any], saved: Saved) -> list[str]:
         )
     if "expected_mse_reduction" in findings:
         notes.append(_describe_gain(findings))
+    if note := note_on(saved.path):
+        notes.append(note)
     if saved.n_clipped:
         notes.append(f"{saved.n_clipped} values were clipped to what {saved.dtype} can hold")
     return notes

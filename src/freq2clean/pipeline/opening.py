@@ -66,7 +66,7 @@ def open_pair(
         )
     long, short = len(x), len(y)
     if short == long:
-        return (x, y), []
+        return (x, y), [*x.notes, *y.notes]
     if short > long:
         raise InputError(
             f"{y.name} has {short} frames, more than the {long} of {x.name}; were they swapped?"
@@ -81,4 +81,4 @@ def open_pair(
         f"{y.name} has {short} of {long} frames: it was set against frames {first} to "
         f"{first + short - 1} of {x.name}, and the result has {short} frames"
     )
-    return (FrameRange(x, first, first + short), y), [note]
+    return (FrameRange(x, first, first + short), y), [*x.notes, *y.notes, note]

@@ -15,10 +15,11 @@ import scipy
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings import Metadata, Recording, cast, create, target_dtype
+from freq2clean.recordings import Metadata, Recording, cast, create
 from freq2clean.recordings.provenance import described
 from freq2clean.recordings.resuming import resumable
 from freq2clean.recordings.small_files import whole_file
+from freq2clean.recordings.writing import dtype_to_write
 from freq2clean.streaming import blocks, read_ahead, write_behind
 from freq2clean.version import __version__
 
@@ -80,7 +81,7 @@ def saving(
     inputs: Sequence[Recording],
 ) -> Iterator[tuple[Callable[[NDArray[Any]], None], Saved]]:
     """A function that writes the next frames, on another thread, and the account of it."""
-    dtype = target_dtype(target.dtype, raw.dtype)
+    dtype = dtype_to_write(target.path, target.dtype, raw.dtype)
     metadata = metadata_of(raw, how=how, inputs=inputs)
     saved = Saved(str(target.path), shape, dtype.name)
     with (
@@ -163,6 +164,7 @@ def metadata_of(raw: Recording, *, how: Mapping[str, Any], inputs: Sequence[Reco
         frame_rate_hz=raw.metadata.frame_rate_hz,
         pixel_size_um=raw.metadata.pixel_size_um,
         provenance=provenance(how, inputs),
+        origin=raw.metadata.origin,
     )
 
 

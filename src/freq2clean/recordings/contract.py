@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -29,11 +29,15 @@ class Metadata:
         Height and width of a pixel, in micrometres.
     provenance : mapping
         How the recording was made (method, parameters, versions, inputs), JSON-serialisable.
+    origin : str or None
+        Where a file says more of it than this, which a result of the same format carries over:
+        ``file.nwb::/acquisition/Name``.
     """
 
     frame_rate_hz: float | None = None
     pixel_size_um: tuple[float, float] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    origin: str | None = None
 
 
 class Recording(ABC):
@@ -52,6 +56,8 @@ class Recording(ABC):
         Frames stored together: reading multiples of it, from multiples of it, is cheapest.
     paths : tuple of Path
         The files and folders it reads, which no target may replace.
+    notes : sequence of str
+        What a user should know of how it is read, in plain words.
     """
 
     name: str
@@ -60,6 +66,7 @@ class Recording(ABC):
     metadata: Metadata
     chunk_frames: int = 1
     paths: tuple[Path, ...] = ()
+    notes: Sequence[str] = ()
     closed: bool = False
 
     @abstractmethod
@@ -128,7 +135,19 @@ class Writer(ABC):
 
 
 class Sink(Writer):
-    """Where a format's frames go before they are verified: no checks, no atomicity."""
+    """Where a format's frames go before they are verified: no checks, no atomicity.
+
+    Attributes
+    ----------
+    inside : str or None
+        Where in the file a reader finds the recording, if not where it was asked for.
+    """
+
+    inside: str | None = None
+
+    def stored(self, frames: NDArray[Any]) -> NDArray[Any]:
+        """What a reader will get of frames: the same, unless the format keeps less."""
+        return frames
 
     @abstractmethod
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A folder or a glob of numbered TIFF files as one recording."""
+"""A folder or a glob of numbered TIFF files, or of videos, as one recording."""
 
 from __future__ import annotations
 
@@ -13,30 +13,34 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.recordings.contract import Recording
-from freq2clean.recordings.formats import READABLE, TIFF
+from freq2clean.recordings.formats import READABLE, TIFF, VIDEO
 from freq2clean.recordings.tiff import TiffRecording
 
-__all__ = ["FolderRecording", "natural_order", "open_folder"]
+__all__ = ["FolderRecording", "is_part", "natural_order", "open_folder"]
 
 
 def open_folder(folder: Path, *, channel: int | None = None, plane: int | None = None) -> Recording:
-    """Recording of the TIFF files in a folder, in natural order."""
+    """Recording of the TIFF files in a folder, or else of its videos, in natural order."""
     files = [file for file in folder.iterdir() if file.is_file()]
-    tiffs = [
-        file
-        for file in files
-        if READABLE.get(file.suffix.lower()) is TIFF and not file.name.startswith(".")
-    ]
-    if not tiffs:
+    parts = [file for file in files if is_part(file) and not file.name.startswith(".")]
+    tiffs = [file for file in parts if READABLE[file.suffix.lower()] is TIFF]
+    if not parts:
         raise InputError(
-            f"{folder} is a folder without TIFF files ({len(files)} others); give a folder of "
-            "numbered .tif files or a recording's file"
+            f"{folder} is a folder without TIFF files and videos ({len(files)} others); give a "
+            "folder of numbered .tif or .avi files or a recording's file"
         )
-    return FolderRecording(tiffs, name=str(folder), channel=channel, plane=plane, folder=folder)
+    return FolderRecording(
+        tiffs or parts, name=str(folder), channel=channel, plane=plane, folder=folder
+    )
+
+
+def is_part(file: Path) -> bool:
+    """Whether a file may be one of several that make a recording."""
+    return READABLE.get(file.suffix.lower()) in (TIFF, VIDEO)
 
 
 class FolderRecording(Recording):
-    """TIFF files after one another, of one or many frames each.
+    """TIFF files or videos after one another, of one or many frames each.
 
     Parameters
     ----------
@@ -58,8 +62,10 @@ class FolderRecording(Recording):
         folder: Path | None = None,
     ) -> None:
         self.name = name
-        self._parts = [
+        self._parts: list[Recording] = [
             TiffRecording(file, channel=channel, plane=plane, single=True)
+            if READABLE.get(file.suffix.lower()) is TIFF
+            else VIDEO.open(file, channel=channel, plane=plane)
             for file in natural_order(files)
         ]
         first = self._parts[0]
@@ -73,6 +79,7 @@ class FolderRecording(Recording):
         self.shape = (self._ends[-1], *first.shape[1:])
         self.dtype = first.dtype
         self.metadata = first.metadata
+        self.notes = first.notes
         self.paths = (*([folder] if folder else []), *(part.paths[0] for part in self._parts))
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
@@ -84,6 +91,11 @@ class FolderRecording(Recording):
             blocks.append(self._parts[at].read(start - begin, end - begin))
             start, at = end, at + 1
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def close(self) -> None:
+        super().close()
+        for part in self._parts:
+            part.close()
 
 
 def natural_order(files: Sequence[Path]) -> list[Path]:

@@ -17,7 +17,7 @@ from freq2clean.recordings.provenance import metadata_from, metadata_items, to_j
 from freq2clean.recordings.stored import StoredArray, listed, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
 
-__all__ = ["Hdf5Sink", "open_hdf5"]
+__all__ = ["Disk", "Hdf5Sink", "dataset_of", "hdf5_file", "open_hdf5"]
 
 DEFAULT_DATASET = "/recording"
 
@@ -25,14 +25,9 @@ DEFAULT_DATASET = "/recording"
 @opener
 def open_hdf5(path: Path, inside: str) -> StoredArray:
     """A dataset of an HDF5 file, which stays open until the recording is closed."""
-    import h5py
-
     with ExitStack() as stack:
-        try:
-            file = stack.enter_context(h5py.File(path, "r"))
-        except OSError as error:
-            raise InputError(f"{path} cannot be read as HDF5: {error}") from None
-        dataset = _dataset(file, str(path), inside)
+        file = stack.enter_context(hdf5_file(path))
+        dataset = dataset_of(file, str(path), inside)
         return StoredArray(
             dataset,
             name=f"{path}::{dataset.name}",
@@ -41,7 +36,18 @@ def open_hdf5(path: Path, inside: str) -> StoredArray:
         )
 
 
-def _dataset(file: Any, name: str, inside: str) -> Any:
+def hdf5_file(path: Path, *, kind: str = "HDF5") -> Any:
+    """The file, open to be read."""
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as {kind}: {error}") from None
+
+
+def dataset_of(file: Any, name: str, inside: str) -> Any:
+    """The dataset ``inside`` an open file, or the one that can be a recording."""
     import h5py
 
     if inside:
@@ -71,7 +77,7 @@ class Hdf5Sink(Sink):
         metadata: Metadata,
         compression: str | None,
     ) -> None:
-        self._disk = _Disk(path, "w+")
+        self._disk = Disk(path, "w+")
         self._next = 0
         self._call = Unbroken()
         self._call(self._begin, inside or DEFAULT_DATASET, shape, dtype, metadata, compression)
@@ -108,7 +114,7 @@ class Hdf5Sink(Sink):
             self._dataset.attrs[key] = to_json(value) if key == "provenance" else value
 
 
-class _Disk(io.FileIO):
+class Disk(io.FileIO):
     """A file that keeps its first failure to itself until asked.
 
     The HDF5 library cannot close a file that it could not write, and crashes at exit.

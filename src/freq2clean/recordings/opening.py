@@ -8,28 +8,44 @@ from typing import Any
 
 from freq2clean.errors import InputError
 from freq2clean.recordings.contract import Recording
-from freq2clean.recordings.folder import FolderRecording, open_folder
-from freq2clean.recordings.formats import HDF5, READABLE, TIFF, ZARR, format_of, locate
+from freq2clean.recordings.folder import FolderRecording, is_part, open_folder
+from freq2clean.recordings.formats import (
+    FORMATS,
+    READABLE,
+    SUITE2P,
+    format_of,
+    is_store,
+    locate,
+    suffix_of,
+)
 from freq2clean.recordings.memory import ArrayRecording
 from freq2clean.recordings.urls import is_url, open_url
+from freq2clean.recordings.vendors import VENDORS, open_vendor, vendor_of
 
 __all__ = ["open_recording"]
 
 
 def open_recording(
-    source: Any, *, channel: int | None = None, plane: int | None = None
+    source: Any,
+    *,
+    channel: int | None = None,
+    plane: int | None = None,
+    shape: tuple[int, int] | None = None,
 ) -> Recording:
     """Open a recording to read ranges of its frames.
 
     Parameters
     ----------
     source : str, Path, array-like or Recording
-        A TIFF, Zarr, HDF5 or .npy file; ``file.h5::/path`` or ``store.zarr/path`` for an array
-        inside; the URL of a Zarr array (``s3://``, ``gs://``, ``https://``); a folder or glob of
-        numbered TIFF files; an array (T, Y, X) with ``shape``,
+        A file, its format told by its suffix (docs/formats.md has them all); ``file.h5::/path``
+        or ``store.zarr/path`` for an array inside; the URL of a Zarr array (``s3://``, ``gs://``,
+        ``https://``); ``scanimage:file.tif`` and the like of makers of microscopes; a folder or
+        glob of numbered TIFF files or videos; an array (T, Y, X) with ``shape``,
         ``dtype`` and slicing (NumPy, Zarr, h5py, Dask). A Recording is returned as it is.
     channel, plane : int, optional
         Which channel and plane of a recording of more than three axes.
+    shape : (int, int), optional
+        Rows and columns of a frame, of a Suite2p binary; ``data.bin::512,796`` says the same.
 
     Returns
     -------
@@ -59,16 +75,22 @@ def open_recording(
         )
     if is_url(source):
         return open_url(str(source), **choice)
+    maker, path = vendor_of(str(source))
+    if maker:
+        return open_vendor(maker, Path(path), **choice)
     file, inside = locate(source)
+    if shape is not None:
+        inside = _frame_shape(file, shape)
     if not file.exists():
         return _open_missing(str(source), file, choice)
-    found = format_of(file)
-    if file.is_dir() and found is not ZARR:
+    found = format_of(file, inside)
+    if file.is_dir() and not is_store(file):
         return open_folder(file, **choice)
     if found is None:
-        raise InputError(f"{file}: unknown format {file.suffix!r}; known are {_known()}")
-    if inside and found not in (HDF5, ZARR):
-        raise InputError(f"{source}: only HDF5 and Zarr files have a path inside; drop {inside!r}")
+        raise InputError(f"{file}: unknown format {suffix_of(file)!r}; known are {_known()}")
+    if inside and not found.inside:
+        kinds = ", ".join(one.name for one in FORMATS if one.inside)
+        raise InputError(f"{source}: only {kinds} files have a path inside; drop {inside!r}")
     if file.is_file() and not file.stat().st_size:
         raise InputError(f"{file} is empty (0 bytes)")
     try:
@@ -81,12 +103,19 @@ def _open_missing(source: str, file: Path, choice: dict[str, Any]) -> Recording:
     if not glob.has_magic(source):
         raise InputError(f"{file} does not exist")
     files = [Path(match) for match in glob.glob(source)]
-    strange = [match for match in files if READABLE.get(match.suffix.lower()) is not TIFF]
+    strange = [match for match in files if not is_part(match)]
     if not files or strange:
-        found = f"matches {strange[0]}, which is no TIFF" if strange else "matches no file"
-        raise InputError(f"{source} {found}: a glob names numbered TIFF files")
+        found = f"matches {strange[0]}, which is none" if strange else "matches no file"
+        raise InputError(f"{source} {found}: a glob names numbered TIFF files or videos")
     return FolderRecording(files, name=source, **choice)
 
 
+def _frame_shape(file: Path, shape: tuple[int, int]) -> str:
+    if READABLE.get(suffix_of(file)) is not SUITE2P:
+        raise InputError(f"{file} says its shape itself: leave shape = {shape} out")
+    return ",".join(str(size) for size in shape)
+
+
 def _known() -> str:
-    return ", ".join(sorted(READABLE)) + " and folders of TIFF files"
+    by_suffix = sorted({*READABLE, *(one.suffix for one in VENDORS.values() if one.suffix)})
+    return ", ".join(by_suffix) + " and folders of TIFF files or videos"

@@ -16,13 +16,15 @@ __all__ = ["StoredArray", "listed", "lone_movie", "opener"]
 
 
 class StoredArray(NamedTuple):
-    """An array in a file: see `ArrayRecording`; ``close`` releases the file."""
+    """An array in a file: see `ArrayRecording`; ``close`` releases the file, ``notes`` are the
+    recording's."""
 
     array: Any
     name: str
     metadata: Metadata
     axes: str | None = None
     close: Callable[[], None] = lambda: None
+    notes: tuple[str, ...] = ()
 
 
 def opener(find: Callable[[Path, str], StoredArray]) -> Callable[..., Recording]:
@@ -41,7 +43,7 @@ class _StoredRecording(ArrayRecording):
     """Keeps the file of its array open until it is closed."""
 
     def __init__(self, path: Path, stored: StoredArray, **choice: int | None) -> None:
-        array, name, metadata, axes, self._close = stored
+        array, name, metadata, axes, self._close, self.notes = stored
         try:
             super().__init__(array, name=name, axes=axes, metadata=metadata, **choice)
         except BaseException:

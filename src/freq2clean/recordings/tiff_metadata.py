@@ -11,14 +11,9 @@ import numpy as np
 
 from freq2clean.recordings.contract import Metadata
 from freq2clean.recordings.provenance import metadata_from, metadata_items, positive, to_json
+from freq2clean.recordings.units import MICROMETRES, SECONDS
 
 __all__ = ["claimed_frames", "imagej_tags", "plain_tags", "read_metadata"]
-
-_MICROMETRES = {
-    "um": 1.0, "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "microns": 1.0,
-    "micrometer": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0,
-}  # fmt: skip
-_SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "min": 60.0}
 
 
 def claimed_frames(tif: Any) -> int:
@@ -100,7 +95,7 @@ def _imagej(described: Mapping[str, Any], tags: Any) -> Metadata:
 
 
 def _imagej_pixel_size(described: Mapping[str, Any], tags: Any) -> tuple[float, float] | None:
-    unit = _MICROMETRES.get(str(described.get("unit", "")).lower())
+    unit = MICROMETRES.get(str(described.get("unit", "")).lower())
     fractions = [tags.valueof(name) for name in ("YResolution", "XResolution")]
     if unit is None or not all(fractions) or not all(pixels for pixels, _ in fractions):
         return None
@@ -120,8 +115,8 @@ def _ome(xml: str) -> Metadata:
         given = positive(pixels.get(name))
         return given * unit if given and unit else None
 
-    interval = value("TimeIncrement", _SECONDS, "s")
-    sizes = [value(f"PhysicalSize{axis}", _MICROMETRES, "µm") for axis in "YX"]
+    interval = value("TimeIncrement", SECONDS, "s")
+    sizes = [value(f"PhysicalSize{axis}", MICROMETRES, "µm") for axis in "YX"]
     return metadata_from(
         {"frame_rate_hz": 1 / interval if interval else None, "pixel_size_um": sizes}
     )

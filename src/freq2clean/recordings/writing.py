@@ -14,16 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, OutputError
+from freq2clean.recordings.casting import target_dtype
 from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
 from freq2clean.recordings.flushing import Flusher
-from freq2clean.recordings.formats import HDF5, WRITABLE, ZARR, Format, locate
+from freq2clean.recordings.formats import (
+    HDF5,
+    NWB,
+    OME_ZARR,
+    WRITABLE,
+    ZARR,
+    Format,
+    locate,
+    suffix_of,
+)
 from freq2clean.recordings.in_parts import create_at_url
+from freq2clean.recordings.nwb_writing import check_nwb_target, is_processed_copy
+from freq2clean.recordings.ome_zarr import is_lone_image
 from freq2clean.recordings.pixels import pixel_dtype
 from freq2clean.recordings.small_files import check_parent
 from freq2clean.recordings.swap import put_in_place, release_memory
 from freq2clean.recordings.urls import check_url_target, is_url
 
-__all__ = ["check_target", "create"]
+__all__ = ["check_target", "create", "dtype_to_write", "note_on"]
 
 
 def check_target(
@@ -34,8 +46,8 @@ def check_target(
     Parameters
     ----------
     path : str or Path
-        Ends in .tif, .tiff, .zarr, .h5, .hdf5 or .npy; ``file.h5::/path`` names the dataset; a URL
-        ends in .zarr.
+        Ends in .tif, .tiff, .zarr, .ome.zarr, .h5, .hdf5, .npy, .nwb, .bin or .avi;
+        ``file.h5::/path`` names the dataset; a URL ends in .zarr.
     inputs : iterable of str, Path, Recording or array
         What the target must not replace.
     compression : {None, "deflate", "zstd"}
@@ -58,9 +70,31 @@ def check_target(
                 raise OutputError(f"{path} is one of the inputs ({taken}): choose another target")
             if taken.is_dir() and taken.resolve() in target.parents:
                 raise OutputError(f"{path} lies inside the input {taken}: choose another folder")
+    if found is NWB and (recordings := [one for one in inputs if isinstance(one, Recording)]):
+        check_nwb_target(str(path), recordings[0].metadata.origin, inside)
     if target.exists():
         _check_replaceable(target, inside, found)
     check_parent(target, name=path)
+
+
+def dtype_to_write(path: str | Path, name: str, raw_dtype: Any) -> np.dtype[Any]:
+    """The dtype that an option names; in a format without real numbers, one of its integers.
+
+    Examples
+    --------
+    >>> dtype_to_write("fused.tif", "float32", "uint16"), dtype_to_write("a.bin", "float32", "f4")
+    (dtype('float32'), dtype('int16'))
+    """
+    dtype, raw_dtype = target_dtype(name, raw_dtype), np.dtype(raw_dtype)
+    held = _format_to_write(path, None).dtypes
+    if not held or dtype.kind != "f" or dtype.name in held:
+        return dtype
+    return raw_dtype if raw_dtype.name in held else np.dtype(held[0])
+
+
+def note_on(path: str | Path) -> str:
+    """What a user should know of the format of a target, in plain words; mostly nothing."""
+    return _format_to_write(path, None).note
 
 
 @contextmanager
@@ -128,11 +162,13 @@ def create(
         ) as at_url:
             yield at_url
         return
+    found = _format_to_write(path, compression)
+    if found.dtypes and dtype.name not in found.dtypes:
+        raise OutputError(f"{path}: {found.name} holds {', '.join(found.dtypes)}, and no {dtype}")
     target, inside = _target(path)
     if compression is None:
         _check_space(target, frames * height * width * dtype.itemsize)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
-    found = _format_to_write(path, compression)
     flusher = Flusher(temporary)
     release_memory(target)
     try:
@@ -156,7 +192,7 @@ def create(
             sink.close()
         writer.check_complete()
         with _output_errors(path):
-            _verify(found, temporary, inside, writer)
+            _verify(found, temporary, inside, writer, sink)
             flusher.finish()
             put_in_place(temporary, target)
     finally:
@@ -213,24 +249,28 @@ class _CheckedWriter(Writer):
             )
 
 
-def _verify(found: Format, file: Path, inside: str, writer: _CheckedWriter) -> None:
-    with found.open(file, inside) as written:
-        same = written.shape == writer.shape and written.dtype == writer.dtype
+def _verify(found: Format, file: Path, inside: str, writer: _CheckedWriter, sink: Sink) -> None:
+    with found.open(file, inside if sink.inside is None else sink.inside) as written:
+        same = written.shape == writer.shape
         for index, frame in ((0, writer.first), (-1, writer.last)):
-            same = same and frame is not None and written[index].tobytes() == frame.tobytes()
+            same = same and frame is not None and _equal(written[index], sink.stored(frame))
     if not same:
         raise OutputError("what was written differs from what was appended: the disk is at fault")
 
 
+def _equal(frame: NDArray[Any], expected: NDArray[Any]) -> bool:
+    return frame.dtype == expected.dtype and frame.tobytes() == expected.tobytes()
+
+
 def _format_to_write(path: str | Path, compression: str | None) -> Format:
     file, inside = locate(path)
-    found = WRITABLE.get(file.suffix.lower())
+    found = WRITABLE.get(suffix_of(file))
     if found is None:
         raise OutputError(
-            f"{path}: unknown format {file.suffix!r}; known are {', '.join(WRITABLE)}"
+            f"{path}: unknown format {suffix_of(file)!r}; known are {', '.join(WRITABLE)}"
         )
-    if inside and found is not HDF5:
-        raise OutputError(f"{path}: only HDF5 targets have a path inside; drop {inside!r}")
+    if inside and (not found.inside or found in (ZARR, OME_ZARR)):
+        raise OutputError(f"{path}: {found.name} targets have no path inside; drop {inside!r}")
     if compression is not None and compression not in found.compressions:
         known = " or ".join(found.compressions) or "no compression"
         raise OutputError(f"{path}: compression {compression!r}; {file.suffix} knows {known}")
@@ -271,10 +311,12 @@ def _replaces(target: Path, taken: Path) -> bool:
 
 
 def _check_replaceable(target: Path, inside: str, found: Format) -> None:
-    if found is ZARR:
-        if not target.is_dir() or not _is_zarr_array(target):
+    if found in (ZARR, OME_ZARR):
+        is_lone = _is_zarr_array if found is ZARR else is_lone_image
+        if not target.is_dir() or not is_lone(target):
+            kind = "Zarr array" if found is ZARR else "OME-Zarr image"
             raise OutputError(
-                f"{target} stands there and is no single Zarr array: choose another target"
+                f"{target} stands there and is no single {kind}: choose another target"
             )
         return
     if target.is_dir():
@@ -283,6 +325,8 @@ def _check_replaceable(target: Path, inside: str, found: Format) -> None:
         raise OutputError(f"{target} is no ordinary file: choose another target")
     if not os.access(target, os.W_OK):
         raise OutputError(f"{target} is write-protected: choose another target or unprotect it")
+    if found is NWB and not is_processed_copy(target):
+        raise OutputError(f"{target} stands there, and freq2clean did not write it: choose another")
     if found is HDF5 and (others := _other_datasets(target, inside)):
         raise OutputError(
             f"{target} also holds {', '.join(others[:8])}, and files are replaced as a whole: "

@@ -25,6 +25,7 @@ __all__ = [
     "movie_in",
     "new_array",
     "open_zarr",
+    "opened_array",
 ]
 
 _CHUNK_BYTES = 2**23
@@ -55,7 +56,7 @@ def movie_in(node: Any, *, name: Callable[[Any], str]) -> StoredArray:
         array = lone_movie(members, kind="array", name=name(node), separator="")
     axes = "".join(str(axis).upper() for axis in _axis_names(array))
     return StoredArray(
-        MappedChunks(array) if has_plain_chunks(array) else array,
+        opened_array(array),
         name=name(array),
         metadata=metadata_from(dict(array.attrs)),
         axes=axes if len(axes) == array.ndim and axes.endswith("YX") else None,
@@ -69,6 +70,11 @@ def decoding_at_most(n_chunks: int) -> Iterator[None]:
 
     with zarr.config.set({"async.concurrency": n_chunks}):
         yield
+
+
+def opened_array(array: Any) -> Any:
+    """An array to read from, mapped where its chunks lie on the disk as they are."""
+    return MappedChunks(array) if has_plain_chunks(array) else array
 
 
 def _axis_names(array: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import OutputError
 from freq2clean.recordings.contract import Recording
+from freq2clean.recordings.suite2p import int16_frames
 from freq2clean.rois.reading import Progress, frames_of
 
 __all__ = ["Scale", "scale_of", "write_binary"]
@@ -37,10 +38,8 @@ class Scale:
 
     def stored(self, frames: NDArray[Any]) -> NDArray[np.int16]:
         """Frames (n, Y, X) as they are stored."""
-        if frames.dtype == np.uint16:
-            return (frames // 2).astype(np.int16)
         if self.fill is None:
-            return frames.astype(np.int16)
+            return int16_frames(frames)
         values = frames.astype(np.float64)
         values = np.where(np.isfinite(values), values, self.fill)
         return np.rint((values - self.offset) * self.factor).astype(np.int16)

@@ -14,7 +14,7 @@ from freq2clean.apps.napari.lazy import LazyFrames
 from freq2clean.apps.napari.reader import get_reader, read
 from freq2clean.errors import InputError
 from freq2clean.recordings import create
-from freq2clean.recordings.formats import READABLE
+from freq2clean.recordings.formats import GENERAL, READABLE
 
 MANIFEST = yaml.safe_load(Path(room.__file__).with_name("napari.yaml").read_text())
 
@@ -25,7 +25,7 @@ def test_the_manifest_has_the_suffixes_of_the_formats():
     assert reader["filename_patterns"] == [f"*{suffix}" for suffix in sorted(READABLE)]
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".zarr", ".h5", ".npy"])
+@pytest.mark.parametrize("suffix", GENERAL)
 def test_every_format_is_read_lazily(tmp_path, make_pair, suffix):
     movie, _ = make_pair()
     path = tmp_path / f"movie{suffix}"

@@ -63,14 +63,13 @@ def layer_of(source: dict[str, Any], *, name: str | None = None) -> LayerData:
 
 
 def _is_known(path: str) -> bool:
-    from freq2clean.recordings.formats import READABLE, TIFF, format_of, locate
+    from freq2clean.recordings.folder import is_part
+    from freq2clean.recordings.formats import format_of, locate
 
     file, _ = locate(path)
     if format_of(file):
         return file.exists()
-    return file.is_dir() and any(
-        READABLE.get(inside.suffix.lower()) is TIFF for inside in file.iterdir()
-    )
+    return file.is_dir() and any(is_part(inside) for inside in file.iterdir())
 
 
 def _sources(path: str) -> Iterator[dict[str, Any]]:
@@ -99,4 +98,8 @@ def _channels(path: str, error: InputError) -> Iterator[dict[str, Any]]:
 
 
 def _title(path: str, options: dict[str, Any]) -> str:
-    return ", ".join([Path(path).stem, *(f"{name} {value}" for name, value in options.items())])
+    from freq2clean.recordings.formats import suffix_of
+
+    file = Path(path)
+    stem = file.name[: len(file.name) - len(suffix_of(file))]
+    return ", ".join([stem, *(f"{name} {value}" for name, value in options.items())])
