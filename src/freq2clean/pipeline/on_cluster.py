@@ -26,6 +26,7 @@ from freq2clean.pipeline.memory import block_frames
 from freq2clean.pipeline.opening import Pair, open_pair
 from freq2clean.pipeline.saving import Saved, Target, metadata_of
 from freq2clean.recordings import target_dtype
+from freq2clean.recordings.formats import suffix_of
 from freq2clean.recordings.in_parts import PartWritten, ZarrParts, in_parts
 from freq2clean.recordings.urls import is_url
 from freq2clean.streaming import blocks, read_ahead
@@ -150,7 +151,7 @@ def check_shared(
                 f"scheduler: workers read files; a {type(source).__name__} was given. Give paths "
                 "or URLs that all of them can read, or Dask arrays without scheduler"
             )
-    if target is None or not str(target.path).rstrip("/").endswith(".zarr"):
+    if target is None or suffix_of(Path(str(target.path).rstrip("/"))) != ".zarr":
         given = "none was" if target is None else f"{target.path} was"
         raise OutputError(f"scheduler: workers write Zarr: give an out that ends in .zarr; {given}")
     if workers is not None:

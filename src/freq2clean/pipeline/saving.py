@@ -119,7 +119,7 @@ def resuming(
     The function takes the first frame of a block, too, which may have been written before; also
     given is how many frames were.
     """
-    dtype = target_dtype(target.dtype, raw.dtype)
+    dtype = dtype_to_write(target.path, target.dtype, raw.dtype)
     saved = Saved(str(target.path), shape, dtype.name)
     with resumable(
         target.path,

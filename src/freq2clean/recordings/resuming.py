@@ -26,7 +26,7 @@ from freq2clean.errors import InputError, OutputError
 from freq2clean.recordings.casting import cast
 from freq2clean.recordings.contract import Metadata
 from freq2clean.recordings.flushing import flush
-from freq2clean.recordings.formats import locate
+from freq2clean.recordings.formats import locate, suffix_of
 from freq2clean.recordings.provenance import to_json
 from freq2clean.recordings.swap import put_in_place
 from freq2clean.recordings.unbroken import Unbroken
@@ -47,7 +47,7 @@ def check_resumable(path: str | Path | None) -> None:
     InputError
         Where it is no Zarr array on a disk.
     """
-    if path is None or is_url(path) or locate(path)[0].suffix.lower() != ".zarr":
+    if path is None or is_url(path) or suffix_of(locate(path)[0]) != ".zarr":
         what = "an array is returned" if path is None else f"{path} is none"
         raise InputError(
             f"only a Zarr target on a disk can be resumed, chunk by chunk, and {what}: "

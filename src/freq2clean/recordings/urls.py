@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from freq2clean.errors import InputError, MissingExtraError, OutputError
 from freq2clean.recordings.contract import Recording
+from freq2clean.recordings.formats import suffix_of
 from freq2clean.recordings.memory import ArrayRecording
 from freq2clean.recordings.zarr import movie_in
 
@@ -75,7 +77,7 @@ def check_url_target(url: str, *, compression: str | None) -> None:
     OutputError
         Where it does not end in .zarr, something stands there, or nothing can be put there.
     """
-    if not url.rstrip("/").lower().endswith(_SUFFIX):
+    if suffix_of(Path(url.rstrip("/"))) != _SUFFIX:
         raise OutputError(f"{url}: what is written to a URL is Zarr: end it in {_SUFFIX}")
     if url.lower().startswith("http"):
         raise OutputError(f"{url}: a web server takes no files: give an s3:// or gs:// URL")
