@@ -34,6 +34,11 @@ def is_slow(blocks):
     return any("slow" in block.remarks for block in blocks)
 
 
+def run_lines(block: Block) -> list[str]:
+    """All but installing, which would change what is tested."""
+    return [line for line in commands_of(block) if not line.startswith("pip install")]
+
+
 def run_page(blocks: list[Block], folder: Path) -> None:
     """All blocks of a page, one after the other, in one folder; Python ones share their names."""
     names: dict[str, object] = {"__name__": "__page__"}
@@ -44,7 +49,7 @@ def run_page(blocks: list[Block], folder: Path) -> None:
         if block.language == "python":
             exec(compile(block.code, f"line {block.line}", "exec"), names)
             continue
-        code = f"{block.remarks.get('first', '')}\n{block.code}"
+        code = "\n".join([block.remarks.get("first", ""), *run_lines(block)])
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", code], cwd=folder, env=environment,
             capture_output=True, text=True, timeout=LONGEST_S, check=False,
