@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from freq2clean.errors import InputError
-from freq2clean.fusion import Dct, Fft
+from freq2clean.fusion import Dct, Fft, Wiener
 from freq2clean.fusion.rings import ring_index, ring_sums
 from freq2clean.fusion.spaces import HOST, space_of, to_host
 
@@ -18,6 +18,8 @@ METHODS = {
     "fft-unmatched": Fft(matching="none", raw_mean="window"),
     "dct": Dct(spatial_cutoff=6, spatial_width=8, raw_average=30),
     "dct-plain": Dct(spatial_cutoff=6, spatial_width=8, raw_average=1, window=30, overlap=0.5),
+    "wiener": Wiener(n_bins=12),
+    "wiener-windows": Wiener(window=30, overlap=0.3),
 }
 methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 SHAPE = (70, 33, 46)

@@ -295,7 +295,7 @@ def valid_frames(block: NDArray[Any], /) -> NDArray[np.float32]:
     That is where the recording is not finite, and where a line of it was dropped
     (`freq2clean.fusion.missing.missing_rows`).
     """
-    frames = measured(block)
+    frames: NDArray[np.float32] = measured(block)
     if block.dtype.kind == "f":
         frames[~np.isfinite(frames)] = np.nan
     return frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,9 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from freq2clean.fusion.rings import ring_index
+from freq2clean.fusion.spaces import Space, space_of
 
 __all__ = ["Lapped"]
-
-_VALUES_AT_ONCE = 1 << 18
 
 
 class Lapped:
@@ -53,54 +53,65 @@ class Lapped:
         self.share = shape[0] * shape[1] / float(np.prod(self._n_patches) * size**2)
 
     def per_coefficient(self, per_ring: NDArray[Any]) -> NDArray[np.float32]:
-        """Values of an image's rings, (n_rings,), as (size, 1, size), for `change`.
+        """Values of an image's rings, (..., n_rings), as (..., size, 1, size), for `change`.
 
         The mean of a patch is a low frequency of the image, as ring 1 is.
         """
         rings = np.maximum(ring_index((self._size, self._size)), 1)
-        values: NDArray[np.float32] = per_ring[np.minimum(rings, len(per_ring) - 1)]
-        return values.astype(np.float32)[:, None]
+        values: NDArray[np.float32] = per_ring[..., np.minimum(rings, per_ring.shape[-1] - 1)]
+        return values.astype(np.float32)[..., None, :]
 
-    def change(
-        self, function: Callable[..., NDArray[np.float32]], *images: NDArray[Any]
-    ) -> NDArray[np.float32]:
+    def change(self, function: Callable[..., Any], *images: Any) -> Any:
         """The image that has the coefficients which ``function`` makes of those of ``images``.
 
-        It is called on some rows of patches at a time, with an array (rows of patches, size,
-        columns of patches, size) for each image, (Y, X).
+        It is called on some rows of patches at a time, with an array (..., rows of patches, size,
+        columns of patches, size) for each image, or images, (..., Y, X).
         """
-        strips = [self._strips(image) for image in images]
-        changed = np.zeros_like(strips[0])
-        step = max(1, _VALUES_AT_ONCE // (self._n_patches[1] * self._size**2))
+        space = space_of(*images)
+        strips = [self._strips(space, image) for image in images]
+        changed = space.zeros(strips[0].shape, space.xp.float32)
+        lead = strips[0].shape[:-3]
+        n_values = math.prod(lead) * self._n_patches[1] * self._size**2
+        step = max(1, space.values_at_once // n_values)
         for first in range(0, self._n_patches[0], step):
             rows = slice(first, min(first + step, self._n_patches[0]) + 1)
-            self._add(function(*(self._forward(x[rows]) for x in strips)), changed[rows])
-        inside = slice(self._half, self._half + self._shape[1])
-        return changed.reshape(-1, changed.shape[2])[self._half :][: self._shape[0], inside]
+            coefficients = function(*(self._forward(space, x[..., rows, :, :]) for x in strips))
+            self._add(space, coefficients, changed[..., rows, :, :])
+        flat = space.xp.reshape(changed, (*lead, -1, changed.shape[-1]))
+        y, x = (slice(self._half, self._half + n) for n in self._shape)
+        return flat[..., y, x]
 
-    def _strips(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """The image with margins, cut into strips half a patch high."""
-        half = self._half
-        margins = [(half, half + -n % half) for n in self._shape]
-        padded = np.pad(image.astype(np.float32, copy=False), margins, mode="symmetric")
-        return padded.reshape(-1, half, padded.shape[1])
+    def _strips(self, space: Space, image: Any) -> Any:
+        """The image with margins, in which it is mirrored, cut into strips half a patch high."""
+        xp, half = space.xp, self._half
+        padded = space.floats(image)
+        for axis, n in zip((-2, -1), self._shape, strict=True):
+            places = np.arange(-half, n + half + -n % half) % (2 * n)
+            mirrored = np.minimum(places, 2 * n - 1 - places)
+            padded = xp.take(padded, space.array(mirrored), axis=axis)
+        return xp.reshape(padded, (*image.shape[:-2], -1, half, padded.shape[-1]))
 
-    def _forward(self, strips: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows = self._matrix @ np.concatenate([strips[:-1], strips[1:]], axis=1)
-        blocks = rows.reshape(*rows.shape[:2], -1, self._half)
-        pairs = np.concatenate([blocks[:, :, :-1], blocks[:, :, 1:]], axis=3)
-        coefficients: NDArray[np.float32] = pairs.reshape(-1, self._size) @ self._matrix.T
-        return coefficients.reshape(pairs.shape)
+    def _forward(self, space: Space, strips: Any) -> Any:
+        xp, matrix = space.xp, self._matrix_in(space)
+        pairs = xp.concat([strips[..., :-1, :, :], strips[..., 1:, :, :]], axis=-2)
+        rows = matrix @ pairs
+        blocks = xp.reshape(rows, (*rows.shape[:-1], -1, self._half))
+        pairs = xp.concat([blocks[..., :-1, :], blocks[..., 1:, :]], axis=-1)
+        coefficients = xp.reshape(pairs, (-1, self._size)) @ xp.matrix_transpose(matrix)
+        return xp.reshape(coefficients, pairs.shape)
 
-    def _add(self, coefficients: NDArray[np.float32], strips: NDArray[np.float32]) -> None:
+    def _add(self, space: Space, coefficients: Any, strips: Any) -> None:
         """Add the patches that have these coefficients."""
-        n_rows, size, n_columns, _ = coefficients.shape
-        half = self._half
-        matrix = self._matrix / np.float32(4)
-        blocks = (coefficients.reshape(-1, size) @ matrix).reshape(coefficients.shape)
-        rows = np.zeros((n_rows, size, n_columns + 1, half), np.float32)
-        rows[:, :, :-1] = blocks[..., :half]
-        rows[:, :, 1:] += blocks[..., half:]
-        both = self._matrix.T @ rows.reshape(n_rows, size, -1)
-        strips[:-1] += both[:, :half]
-        strips[1:] += both[:, half:]
+        xp, half, matrix = space.xp, self._half, self._matrix_in(space)
+        *lead, n_columns, size = coefficients.shape
+        blocks = xp.reshape(coefficients, (-1, size)) @ (matrix / 4)
+        blocks = xp.reshape(blocks, coefficients.shape)
+        rows = space.zeros((*lead, n_columns + 1, half), xp.float32)
+        rows[..., :-1, :] = blocks[..., :half]
+        rows[..., 1:, :] += blocks[..., half:]
+        both = xp.matrix_transpose(matrix) @ xp.reshape(rows, (*lead, -1))
+        strips[..., :-1, :, :] += both[..., :half, :]
+        strips[..., 1:, :, :] += both[..., half:, :]
+
+    def _matrix_in(self, space: Space) -> Any:
+        return space.constant(("lapped", self._size), lambda: self._matrix)

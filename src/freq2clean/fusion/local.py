@@ -7,11 +7,14 @@ Ghael, Sayeed and Baraniuk (1997), doi:10.1117/12.292799.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.fusion.lapped import Lapped
 from freq2clean.fusion.rings import ring_index
+from freq2clean.fusion.spaces import space_of
 
 __all__ = ["LocalWeights", "NoiseFinder"]
 
@@ -28,12 +31,12 @@ class LocalWeights:
 
     def __call__(
         self,
-        image: NDArray[np.float32],
-        estimate: NDArray[np.float32],
+        image: Any,
+        estimate: Any,
         *,
         noise: NDArray[np.float64],
         leak: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    ) -> tuple[Any, Any]:
         """One image, weighted, and what that is expected to gain.
 
         The residual holds ``1 - leak`` of the noise's amplitude, and so the weight that leaves
@@ -43,43 +46,47 @@ class LocalWeights:
 
         Parameters
         ----------
-        image, estimate : ndarray, (Y, X)
+        image, estimate : array, (..., Y, X)
             Of the residual, and of the detail in it.
         noise : ndarray, (n_rings,)
             Power of the raw recording's noise.
-        leak : ndarray, (n_rings,)
+        leak : ndarray, (..., n_rings)
             Share of its amplitude that is in the denoised recording.
 
         Returns
         -------
-        ndarray, (Y, X), float32
-        ndarray, (2,)
+        array, (..., Y, X), float32
+        array, (..., 2)
             Sums of squared errors that it corrects, before and after.
         """
-        own = self._lapped.per_coefficient((1 - leak) ** 2 * noise)
-        common = self._lapped.per_coefficient((1 - leak) * noise)
-        sums = np.zeros(4)
+        space = space_of(image, estimate)
+        own, common = (
+            space.array(self._lapped.per_coefficient(power)[..., None, :, :, :])
+            for power in ((1 - leak) ** 2 * noise, (1 - leak) * noise)
+        )
+        found: list[tuple[Any, ...]] = []
 
-        def weigh(
-            values: NDArray[np.float32], expected: NDArray[np.float32]
-        ) -> NDArray[np.float32]:
-            power = np.square(expected, out=expected)
+        def weigh(values: Any, power: Any) -> Any:
+            power *= power
             power += own
-            weights = np.subtract(1, common / np.maximum(power, _TINY), dtype=np.float32)
-            np.maximum(weights, 0, out=weights)
-            weighted: NDArray[np.float32] = weights * values
+            weights = space.at_least(1 - common / space.at_least(power, _TINY), 0)
+            weighted = weights * values
             power *= weights
-            let_in = np.vdot(weights, power)
-            fitted = 2 * np.vdot(weighted, values) - np.vdot(weighted, weighted)
-            fitted -= 2 * np.sum(weights * common)
-            sums[:] += let_in, fitted, power.sum() - let_in, np.vdot(values, values)
+            let_in = space.dots(weights, power)
+            fitted = 2 * space.dots(weighted, values) - space.dots(weighted, weighted)
+            fitted -= 2 * space.sums(weights * common)
+            found.append((let_in, fitted, space.sums(power) - let_in, space.dots(values, values)))
             return weighted
 
         weighted = self._lapped.change(weigh, image, estimate)
-        let_in, fitted, left, total = sums
-        gained = np.sqrt(let_in * max(fitted, 0))
-        share = np.vdot(image, image) / max(total, _TINY)
-        return weighted, share * np.array([gained + left, left])
+        xp = space.xp
+        let_in, fitted, left, total = (
+            sum(parts[1:], start=parts[0]) for parts in zip(*found, strict=True)
+        )
+        gained = xp.sqrt(let_in * space.at_least(fitted, 0))
+        image = xp.reshape(image, (*image.shape[:-2], 1, image.shape[-2], 1, image.shape[-1]))
+        share = space.dots(image, image) / space.at_least(total, _TINY)
+        return weighted, xp.stack([share * (gained + left), share * left], axis=-1)
 
 
 class NoiseFinder:
@@ -114,7 +121,8 @@ class NoiseFinder:
             noisy: NDArray[np.float32] = values * excess
             return noisy
 
-        return self._lapped.change(find, image), gained * self._lapped.share
+        found: NDArray[np.float32] = self._lapped.change(find, image)
+        return found, gained * self._lapped.share
 
     def _ring_means(self, squares: NDArray[np.float32]) -> NDArray[np.float32]:
         """The mean over the ring that a coefficient lies in, of its patch."""

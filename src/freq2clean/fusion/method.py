@@ -38,7 +38,7 @@ class ArrayLike3D(Protocol):
 
 
 _REVIEW_RUNS = 4
-ON_DEVICES = ("fft", "dct")
+ON_DEVICES = ("fft", "dct", "wiener")
 """Names of the methods that compute where arrays are; the others do on the host."""
 
 

@@ -6,14 +6,15 @@ indicators have next to no power, and stop the bottom by the eighth power of fre
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn
 
-from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
+from freq2clean.fusion.rings import ring_index, ring_sizes
+from freq2clean.fusion.spaces import HOST, Space, space_of
 from freq2clean.fusion.survey import measured
 
 __all__ = ["NoiseMoments", "PhotonTransfer", "photon_transfer"]
@@ -41,27 +42,42 @@ class NoiseMoments:
         self._ring_size = ring_sizes(self._index)
         self._ring_power = np.zeros(self._ring_size.size)
         self._n_differences = 0.0
-        self._squares = np.zeros(shape)
-        self._levels = np.zeros(shape)
-        self._n_values = np.zeros(shape)
+        self._shape = shape
+        self._space: Space = HOST
+        self._squares: Any = np.zeros(shape)
+        self._levels: Any = np.zeros(shape)
+        self._n_values: Any = np.zeros(shape)
 
-    def add(self, run: NDArray[Any]) -> None:
+    def add(self, run: Any) -> None:
         """Add consecutive frames (n, Y, X); dropped lines and NaN do not count."""
-        length = len(_STENCIL)
-        n_groups = len(run) // length
-        if n_groups:
-            for group in np.unique(np.linspace(0, n_groups - 1, _DIFFERENCES_PER_RUN).astype(int)):
-                self._add_difference(measured(run[group * length : (group + 1) * length]))
+        length, space = len(_STENCIL), space_of(run)
+        n_groups = run.shape[0] // length
+        if not n_groups:
+            return
+        if space is not self._space:
+            self._space = space
+            self._squares, self._levels, self._n_values = (
+                space.zeros(self._shape, space.real) for _ in range(3)
+            )
+        firsts = length * np.unique(np.linspace(0, n_groups - 1, _DIFFERENCES_PER_RUN).astype(int))
+        for some in space.together(firsts.tolist()):
+            groups = [run[first : first + length, ...] for first in some]
+            self._add_differences(measured(space.xp.concat(groups)), len(some))
 
-    def _add_difference(self, frames: NDArray[np.float32]) -> None:
-        difference = np.tensordot(_STENCIL.astype(np.float32), frames, 1)
-        valid = np.isfinite(difference)
-        difference = np.where(valid, difference, np.float32(0))
-        self._ring_power += ring_sums(dctn(difference, norm="ortho") ** 2, self._index)
-        self._n_differences += float(valid.mean())
-        self._squares += difference**2
-        self._levels += np.where(valid, frames.mean(axis=0), 0)
-        self._n_values += valid
+    def _add_differences(self, frames: Any, n_groups: int) -> None:
+        space, xp = self._space, self._space.xp
+        frames = xp.reshape(frames, (n_groups, len(_STENCIL), *self._shape))
+        stencil = space.array(_STENCIL.astype(np.float32))
+        difference = xp.tensordot(stencil, frames, axes=((0,), (1,)))
+        valid = xp.isfinite(difference)
+        counts = xp.astype(valid, space.real)
+        difference = xp.where(valid, difference, 0.0)
+        powers = space.ring_powers(space.dctn(difference, axes=(-2, -1)), self._index)
+        self._ring_power += powers.sum(axis=0)
+        self._n_differences += float(xp.sum(counts)) / math.prod(self._shape)
+        self._squares += xp.sum(difference * difference, axis=0, dtype=space.real)
+        self._levels += xp.sum(xp.where(valid, xp.mean(frames, axis=1), 0.0), axis=0)
+        self._n_values += xp.sum(counts, axis=0)
 
     @property
     def is_empty(self) -> bool:
@@ -93,9 +109,13 @@ class NoiseMoments:
 
     def photon_transfer(self) -> PhotonTransfer:
         """Gain and offset of the noise variance against the mean."""
-        seen = self._n_values > 0
-        mean = self._levels[seen] / self._n_values[seen]
-        variance = self._squares[seen] / self._n_values[seen]
+        squares, levels, n_values = (
+            self._space.host(x).astype(np.float64)
+            for x in (self._squares, self._levels, self._n_values)
+        )
+        seen = n_values > 0
+        mean = levels[seen] / n_values[seen]
+        variance = squares[seen] / n_values[seen]
         return photon_transfer(mean, variance)
 
 

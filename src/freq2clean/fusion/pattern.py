@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from freq2clean.fusion.bases import dct_basis
+from freq2clean.fusion.spaces import space_of
 
 __all__ = ["LineOffsets", "bad_pixels", "fill_in", "find_line_offsets"]
 
@@ -47,7 +49,7 @@ class LineOffsets:
         return LineOffsets(self.values / np.sqrt(n_frames), self.n_lines)
 
 
-def find_line_offsets(image: NDArray[Any]) -> LineOffsets:
+def find_line_offsets(image: Any) -> LineOffsets:
     """What the rows of an image have from edge to edge, beyond what its structure explains.
 
     Offsets show in the mean of each row, against the rows beside it. So does structure, but no
@@ -60,7 +62,7 @@ def find_line_offsets(image: NDArray[Any]) -> LineOffsets:
 
     Parameters
     ----------
-    image : ndarray, (Y, X)
+    image : array, (Y, X)
 
     Returns
     -------
@@ -79,7 +81,12 @@ def find_line_offsets(image: NDArray[Any]) -> LineOffsets:
     n_rows, n_columns = image.shape
     if n_columns <= _NEIGHBOURS or n_rows < 3 * _WIDTH:
         return LineOffsets(np.zeros(n_rows), 0)
-    profiles = image.astype(np.float64) @ dct_basis(n_columns, _NEIGHBOURS + 1).T
+    space = space_of(image)
+    slow = space.constant(
+        ("slow", n_columns, str(space.real)), lambda: dct_basis(n_columns, _NEIGHBOURS + 1).T
+    )
+    there = space.xp.astype(image, space.real) @ space.xp.astype(slow, space.real)
+    profiles = space.host(there).astype(np.float64)
     if not _has_excess(np.diff(profiles, n=2, axis=0)):
         return LineOffsets(np.zeros(n_rows), 0)
     profiles -= median_filter(profiles, (_WIDTH, 1), mode="nearest")
@@ -116,7 +123,7 @@ def _n_independent(profile: NDArray[np.float64]) -> float:
     return float(profile.size / (1 + 2 * np.sum((covariances[1:] / power) ** 2)))
 
 
-def bad_pixels(mean: NDArray[Any], error: float) -> NDArray[np.bool_]:
+def bad_pixels(mean: Any, error: float) -> NDArray[np.bool_]:
     """Single pixels of a raw mean image that stand out as no point source does.
 
     The image of a point reaches the pixels around it. A pixel is bad where it differs from the
@@ -125,7 +132,7 @@ def bad_pixels(mean: NDArray[Any], error: float) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    mean : ndarray, (Y, X)
+    mean : array, (Y, X)
     error : float
         Standard error of a pixel.
 
@@ -141,33 +148,48 @@ def bad_pixels(mean: NDArray[Any], error: float) -> NDArray[np.bool_]:
     >>> np.argwhere(bad_pixels(mean, 1.0)).tolist()
     [[4, 7]]
     """
-    views = _around(mean)
-    highest, lowest = reduce(np.maximum, views), reduce(np.minimum, views)
+    space = space_of(mean)
+    xp, views = space.xp, _around(mean)
+    highest, lowest = reduce(xp.maximum, views), reduce(xp.minimum, views)
     # The median is between these, and half of what is between them away from one at least.
-    beyond = np.maximum(mean - highest, lowest - mean)
-    possible = np.nonzero(beyond > (_LEAST_CONTRAST / 2 - 1) * (highest - lowest))
-    around = np.stack([view[possible] for view in views])
+    beyond = xp.maximum(mean - highest, lowest - mean)
+    possible = space.host(beyond > (_LEAST_CONTRAST / 2 - 1) * (highest - lowest))
+    places = np.flatnonzero(possible)
+    around = _values_at(views, places)
     level = np.median(around, axis=0)
     contrast = np.abs(around - level).max(axis=0)
-    bad = np.zeros(mean.shape, np.bool_)
-    bad[possible] = np.abs(mean[possible] - level) > np.maximum(
-        _LEAST_ERRORS * error, _LEAST_CONTRAST * contrast
-    )
+    stands_out = np.abs(_values_at([mean], places)[0] - level)
+    bad = np.zeros(possible.shape, np.bool_)
+    bad.flat[places] = stands_out > np.maximum(_LEAST_ERRORS * error, _LEAST_CONTRAST * contrast)
     return bad
 
 
-def fill_in(images: NDArray[Any], bad: NDArray[np.bool_]) -> NDArray[Any]:
+def fill_in(images: Any, bad: NDArray[np.bool_]) -> Any:
     """Images (K, Y, X) with the median of the pixels around in place of bad ones."""
     if not bad.any():
         return images
-    filled = images.copy()
-    for image in filled:
-        image[bad] = np.median([view[bad] for view in _around(image)], axis=0)
+    space, places = space_of(images), np.flatnonzero(bad)
+    values = space.array(np.median(_values_at(_around(images), places), axis=0))
+    filled = space.xp.astype(images, images.dtype, copy=True)
+    flat = space.xp.reshape(filled, (images.shape[0], bad.size))
+    for n, place in enumerate(places.tolist()):
+        flat[:, place] = values[:, n]
     return filled
 
 
-def _around(image: NDArray[Any]) -> list[NDArray[Any]]:
-    """The eight pixels around each, as eight images; the image is mirrored at its edges."""
-    padded = np.pad(image, 1, mode="symmetric")
-    height, width = image.shape
-    return [padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _AROUND]
+def _around(images: Any) -> list[Any]:
+    """The eight pixels around each, as eight times (..., Y, X); images are mirrored at edges."""
+    space, (height, width) = space_of(images), images.shape[-2:]
+    for axis, n in ((-2, height), (-1, width)):
+        places = np.clip(np.arange(-1, n + 1), 0, n - 1)
+        images = space.xp.take(images, space.array(places), axis=axis)
+    return [images[..., 1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _AROUND]
+
+
+def _values_at(images: Sequence[Any], places: NDArray[np.intp]) -> NDArray[Any]:
+    """What each of some images (..., Y, X) has at a few pixels, (n_images, ..., n)."""
+    space = space_of(*images)
+    there = space.array(places)
+    lead, n_pixels = images[0].shape[:-2], images[0].shape[-2] * images[0].shape[-1]
+    flat = (space.xp.reshape(image, (*lead, n_pixels)) for image in images)
+    return space.host(space.xp.stack([space.xp.take(x, there, axis=-1) for x in flat]))

@@ -133,6 +133,10 @@ class Space:
         """Call ``function`` on slices that cover ``range(n_pixels)``."""
         function(slice(0, n_pixels))
 
+    def together(self, items: Sequence[Any]) -> list[Sequence[Any]]:
+        """Items in groups that are worked on at a time: all of them."""
+        return [items]
+
     def over_images(
         self, function: Callable[[slice], None], n_images: int, shape: tuple[int, int]
     ) -> None:
@@ -194,6 +198,34 @@ class Space:
         flat = self.xp.reshape(values, (*values.shape[: axis + 1], prod(inner)))
         return self.xp.reshape(matrix @ flat, values.shape)
 
+    def at_least(self, values: Any, least: float) -> Any:
+        """The values, or ``least`` where they are smaller."""
+        return self.xp.maximum(
+            values, self.xp.asarray(least, dtype=values.dtype, device=self.device)
+        )
+
+    def dots(self, left: Any, right: Any) -> Any:
+        """The sums of products over the last four axes."""
+        return self.xp.sum(left * right, axis=(-4, -3, -2, -1), dtype=self.real)
+
+    def level(self, images: Any) -> Any:
+        """The mean of each image, (..., 1, 1)."""
+        return self.xp.mean(images, axis=(-2, -1), keepdims=True)
+
+    def of_rings(self, values: NDArray[np.float32], index: NDArray[np.intp]) -> Any:
+        """Images (K, Y, X) that have in each ring the value that is given for it, (K, n_rings)."""
+        ring = self.constant(("ring", index.shape), index.ravel)
+        images = self.xp.take(self.array(values), ring, axis=1)
+        return self.xp.reshape(images, (len(values), *index.shape))
+
+    def sums(self, values: Any) -> Any:
+        """The sums over the last four axes."""
+        return self.xp.sum(values, axis=(-4, -3, -2, -1), dtype=self.real)
+
+    def ring_powers(self, images: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Sums of squares of images (K, Y, X) over rings: (K, n_rings), on the host."""
+        return self.ring_sums(images * images, index)
+
     def ring_sums(self, values: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
         """Sums of (..., Y, X) over the rings of `ring_index`: (..., n_rings), on the host."""
         xp = self.xp
@@ -242,6 +274,9 @@ class _Host(Space):
     ) -> None:
         over_pixels(function, n_pixels, one_sweep=one_sweep)
 
+    def together(self, items: Sequence[Any]) -> list[Sequence[Any]]:
+        return [[item] for item in items]
+
     def over_images(
         self, function: Callable[[slice], None], n_images: int, shape: tuple[int, int]
     ) -> None:
@@ -277,6 +312,17 @@ class _Host(Space):
         return idctn(
             values, axes=axes, norm="ortho", workers=_workers(values), overwrite_x=overwrite
         )
+
+    def at_least(self, values: Any, least: float) -> Any:
+        return np.maximum(values, values.dtype.type(least))
+
+    def dots(self, left: Any, right: Any) -> Any:
+        lead = left.shape[:-4]
+        pairs = zip(left.reshape(prod(lead), -1), right.reshape(prod(lead), -1), strict=True)
+        return np.array([float(np.vdot(x, y)) for x, y in pairs]).reshape(lead)
+
+    def ring_powers(self, images: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
+        return np.stack([self.ring_sums(image**2, index) for image in images])
 
     def ring_sums(self, values: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
         n_rings = int(index.max()) + 1
@@ -438,4 +484,4 @@ def to_host(array: Any) -> NDArray[Any]:
 
 def _workers(values: Any) -> int | None:
     """All threads for more than one image."""
-    return n_threads() if values.ndim > 2 else None
+    return n_threads() if prod(values.shape[:-2]) > 1 else None

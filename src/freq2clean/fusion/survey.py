@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freq2clean.fusion.missing import MaskedValues, missing_rows
 from freq2clean.fusion.moments import Projection, accumulate
@@ -28,12 +27,16 @@ def spread_runs(n_frames: int, *, n_runs: int, length: int) -> list[tuple[int, i
 _FRAMES_PER_RUN = 32
 
 
-def measured(raw: NDArray[Any]) -> NDArray[np.float32]:
+def measured(raw: Any) -> Any:
     """Frames as float32, with NaN for what was not measured: dropped lines and infinities."""
-    frames = raw.astype(np.float32)
-    frames[missing_rows(raw)] = np.nan
-    if raw.dtype.kind == "f":
-        frames[np.isinf(frames)] = np.nan
+    space = space_of(raw)
+    xp = space.xp
+    frames = xp.astype(raw, xp.float32)
+    dropped = missing_rows(raw)
+    if dropped.any():
+        frames = xp.where(space.array(dropped)[:, :, None], math.nan, frames)
+    if xp.isdtype(raw.dtype, "real floating"):
+        frames[xp.isinf(frames)] = math.nan
     return frames
 
 
@@ -63,6 +66,7 @@ class Survey:
         ones = np.ones((1, sum(len(range(*run, _step(run[1] - run[0]))) for run in runs)))
         self._raw, self._denoised = Projection("raw", 0, ones), Projection("denoised", 0, ones)
         self._n_seen = 0
+        self._scale: Scale | None = None
 
     def add(self, raw: Any, denoised: Any) -> None:
         """Add a run of consecutive frames: two blocks (n, Y, X). Some of them are looked at."""
@@ -76,9 +80,15 @@ class Survey:
             masked=MaskedValues(),
         )
         self._n_seen += raw[frames].shape[0]
+        self._scale = None
 
     def scale(self) -> Scale:
         """The scale of the denoised recording; the identity unless it is clearly another."""
+        if self._scale is None:
+            self._scale = self._find()
+        return self._scale
+
+    def _find(self) -> Scale:
         if not self._find_scale or not self._n_seen:
             return Scale()
         raw_mean, denoised_mean = (self._mean_of(p) for p in (self._raw, self._denoised))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.bases import dct_basis, temporal_bands
@@ -18,12 +18,11 @@ from freq2clean.fusion.local import LocalWeights, NoiseFinder
 from freq2clean.fusion.method import Job, Method, Plan
 from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.noise import NoiseMoments
-from freq2clean.fusion.parallel import over_items
 from freq2clean.fusion.pattern import LineOffsets, bad_pixels, fill_in, find_line_offsets
 from freq2clean.fusion.rings import RINGS_PER_CYCLE, ring_index, ring_sizes, ring_sums
+from freq2clean.fusion.spaces import space_of, to_host
 from freq2clean.fusion.survey import Survey, measured, spread_runs
 from freq2clean.fusion.windows import check_windows, even_window, plan_windows
-from freq2clean.threads import n_threads
 
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
@@ -120,7 +119,7 @@ class ResidualSurvey(Survey):
         self._tile_noise = NoiseMoments((min(shape[0], _TILE_PIXELS), min(shape[1], _TILE_PIXELS)))
         self._tiles: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
-    def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def add(self, raw: Any, denoised: Any) -> None:
         super().add(raw, denoised)
         self.noise.add(raw)
         self._n_runs += 1
@@ -128,17 +127,18 @@ class ResidualSurvey(Survey):
             return
         for rows, columns in self._where:
             tile = measured(raw[:, rows, columns])
+            xp = space_of(tile).xp
             self._tile_noise.add(tile)
-            self._tiles.append((tile, denoised[:, rows, columns].astype(np.float32)))
+            self._tiles.append((tile, xp.astype(denoised[:, rows, columns], xp.float32)))
 
     def bad_pixels(self) -> NDArray[np.bool_]:
         """Hot and dead pixels (Y, X) of the raw recording."""
         if self.noise.is_empty:
             return np.zeros(self._shape, np.bool_)
-        error = np.sqrt(self.noise.mean_power() / self._n_seen)
-        mean = self._raw.images(self._shape)[0] / self._n_seen
-        found: NDArray[np.bool_] = bad_pixels(mean, error) & self._raw.seen(self._shape)
-        return found
+        error = float(np.sqrt(self.noise.mean_power() / self._n_seen))
+        mean = self._raw.images(self._shape)[0, ...] / self._n_seen
+        bad: NDArray[np.bool_] = bad_pixels(mean, error) & to_host(self._raw.seen(self._shape))
+        return bad
 
     def expected_gain(self) -> NDArray[np.float64]:
         """What weights would gain in squared error, per temporal bin of a run, detail only.
@@ -151,7 +151,8 @@ class ResidualSurvey(Survey):
         power = np.zeros((len(bands), int(index.max()) + 1))
         for raw, denoised in self._tiles:
             residual = self._residual(raw, denoised)
-            squares = ring_sums(dctn(residual, norm="ortho", workers=n_threads()) ** 2, index)
+            spectrum = space_of(residual).dctn(residual, axes=(-3, -2, -1))
+            squares = ring_sums(spectrum * spectrum, index)
             power += np.add.reduceat(squares, bands, axis=0)
         width = np.diff([*bands, len(self._tiles[0][0])])
         number = np.outer(width, ring_sizes(index) * float(len(self._tiles)))
@@ -169,26 +170,25 @@ class ResidualSurvey(Survey):
         Over all frames the residual then sums to nothing; over the share of frames that the runs
         hold, its sum lacks that share of the noise's power, or nearly.
         """
-        sums = np.zeros((len(self._where), *self._tiles[0][0].shape[1:]))
-        seen = 0
-        for tile, (raw, denoised) in enumerate(self._tiles):
-            sums[tile % len(sums)] += self._residual(raw, denoised).sum(axis=0)
-            seen += len(raw)
-        seen //= len(sums)
-        index = ring_index(sums.shape[1:])
-        power = ring_sums(dctn(sums, axes=(1, 2), norm="ortho") ** 2, index).sum(axis=0)[1:]
-        noise = len(sums) * seen * (ring_sizes(index) * self._tile_noise.power_per_ring())[1:]
+        space, n_places = space_of(self._tiles[0][0]), len(self._where)
+        tiles = [space.xp.sum(self._residual(*t), axis=0, dtype=space.real) for t in self._tiles]
+        sums = [
+            sum(tiles[place + n_places :: n_places], start=tiles[place])
+            for place in range(n_places)
+        ]
+        seen = sum(raw.shape[0] for raw, _ in self._tiles) // n_places
+        index = ring_index(sums[0].shape)
+        spectra = space.dctn(space.xp.stack(sums), axes=(-2, -1))
+        power = ring_sums(spectra * spectra, index).sum(axis=0)[1:]
+        noise = n_places * seen * (ring_sizes(index) * self._tile_noise.power_per_ring())[1:]
         lacking = noise.sum() - power.sum()
-        chance = noise.sum() * np.sqrt(2 / sums.size)
+        chance = noise.sum() * np.sqrt(2 / (n_places * index.size))
         return bool(lacking > max(seen / n_frames * noise.sum() / 2, 4 * chance))
 
-    def _residual(
-        self, raw: NDArray[np.float32], denoised: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def _residual(self, raw: Any, denoised: Any) -> Any:
         """Of a tile, with 0 for what was not measured."""
-        level = self.scale().apply(denoised)
-        residual: NDArray[np.float32] = np.nan_to_num(raw - level, posinf=0, neginf=0)
-        return residual
+        xp, residual = space_of(raw).xp, raw - self.scale().apply(denoised)
+        return xp.where(xp.isfinite(residual), residual, 0.0)
 
 
 class WienerPlan(Plan):
@@ -236,11 +236,12 @@ class WienerPlan(Plan):
     def solve(self, job: Job, shape: tuple[int, int]) -> Correction:
         return Correction.of(job.window, self._basis, self.correction_images(job, shape))
 
-    def correction_images(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
+    def correction_images(self, job: Job, shape: tuple[int, int]) -> Any:
         """The residual's coefficient images, (K, Y, X), weighted."""
         residual, *denoised = job.projections
         images = self._without_pattern(residual.images(shape), job.window.n_frames)
-        spectrum = dctn(images, axes=(1, 2), norm="ortho", workers=n_threads())
+        space = space_of(images)
+        spectrum = space.dctn(images, axes=(-2, -1))
         power, number = self._band_power(spectrum)
         noise = residual.noise_factor * self._noise.power_per_ring()
         leak = leaked_share(power, number, noise)
@@ -248,36 +249,38 @@ class WienerPlan(Plan):
             power, number, self._noise, noise_factor=residual.noise_factor, kept=1 - leak
         )
         self._weights.append(weights)
-        known = residual.seen(shape)
+        known = space.host(residual.seen(shape))
         local = noise / max(known.mean(), 1 / known.size)
         errors = self._weigh(spectrum, images, weights, local, leak)
-        corrected: NDArray[np.float32] = spectrum.astype(np.float32, copy=False)
+        corrected = space.floats(spectrum)
         for mean in denoised:
-            known &= mean.seen(shape)
-            fused = mean.images(shape)[0] + corrected[0]
+            known = known & space.host(mean.seen(shape))
+            fused = space.host(mean.images(shape)[0, ...] + corrected[0, ...])
             leaked, gained = NoiseFinder(shape)(fused, leak[0] ** 2 * local)
-            corrected[0] -= np.where(known, leaked, 0)
+            corrected[0, ...] -= space.array(np.where(known, leaked, np.float32(0)))
             errors[0] += gained
         before, after = errors / (job.window.n_frames * shape[0] * shape[1])
         self._expected.append((float(before), float(after)))
         return corrected
 
-    def _without_pattern(self, images: NDArray[Any], n_frames: int) -> NDArray[Any]:
+    def _without_pattern(self, images: Any, n_frames: int) -> Any:
         """The images, (K, Y, X), without what the detector adds to every frame."""
         if self._method.keep_fixed_pattern:
             return images
         images = fill_in(images, self._bad_pixels)
-        rows, columns = (find_line_offsets(mean) for mean in (images[0], images[0].T))
+        space, mean = space_of(images), images[0, ...]
+        rows, columns = map(find_line_offsets, (mean, space.xp.matrix_transpose(mean)))
         self._offsets.append(tuple(found.per_frame(n_frames) for found in (rows, columns)))
         if rows.values.any() or columns.values.any():
-            images = images.copy()
-            images[0] -= rows.values[:, None] + columns.values
+            offsets = (rows.values[:, None] + columns.values).astype(np.float32)
+            images = space.xp.astype(images, images.dtype, copy=True)
+            images[0, ...] -= space.array(offsets)
         return images
 
     def _weigh(
         self,
-        spectrum: NDArray[Any],
-        images: NDArray[Any],
+        spectrum: Any,
+        images: Any,
         weights: NDArray[np.float64],
         noise: NDArray[np.float64],
         leak: NDArray[np.float64],
@@ -291,33 +294,37 @@ class WienerPlan(Plan):
         ndarray, (2,)
             Sums of squared errors that the images correct, before and after.
         """
-        weigh = LocalWeights(images.shape[1:])
-        band_of = np.repeat(np.arange(len(weights)), np.diff([*self._bands, len(images)]))
-        errors = np.zeros((len(images), 2))
+        space, (n_images, *shape) = space_of(images), images.shape
+        weigh = LocalWeights((shape[0], shape[1]))
+        band_of = np.repeat(np.arange(len(weights)), np.diff([*self._bands, n_images]))
+        errors = np.zeros((n_images, 2))
 
-        def weigh_bin(bin_: int) -> None:
-            band = band_of[bin_]
-            if not weights[band].any():
-                spectrum[bin_] = 0
+        def weigh_bins(bins: slice) -> None:
+            bands = band_of[bins]
+            used = weights[bands].any(axis=1)
+            if not used.any():
+                spectrum[bins, ...] = 0
                 return
-            spectrum[bin_] *= weights[band].astype(spectrum.dtype)[self._index]
-            estimate = idctn(spectrum[bin_], norm="ortho")
-            spectrum[bin_], errors[bin_] = weigh(
-                images[bin_], estimate, noise=noise, leak=leak[band]
-            )
+            estimate = spectrum[bins, ...]
+            estimate *= space.of_rings(weights[bands].astype(np.float32), self._index)
+            estimate = space.idctn(estimate, axes=(-2, -1))
+            level = space.level(estimate)
+            weighed, found = weigh(images[bins, ...], estimate, noise=noise, leak=leak[bands])
             # The level is known from all pixels: a patch would see it as detail in its own noise.
-            spectrum[bin_] += estimate.mean() - spectrum[bin_].mean()
+            weighed += level - space.level(weighed)
+            if not used.all():
+                weighed *= space.array(used.astype(np.float32)[:, None, None])
+            spectrum[bins, ...] = weighed
+            errors[bins] = space.host(found) * used[:, None]
 
-        over_items(weigh_bin, range(len(images)))
+        space.over_images(weigh_bins, n_images, (shape[0], shape[1]))
         total: NDArray[np.float64] = errors.sum(axis=0)
         return total
 
-    def _band_power(
-        self, spectrum: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _band_power(self, spectrum: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean squared coefficients per band and ring, and their number."""
-        sums = np.stack([ring_sums(image**2, self._index) for image in spectrum])
-        width = np.diff([*self._bands, len(spectrum)])
+        sums = space_of(spectrum).ring_powers(spectrum, self._index)
+        width = np.diff([*self._bands, len(sums)])
         number = np.outer(width, self._ring_size)
         return np.add.reduceat(sums, self._bands, axis=0) / number, number
 
@@ -448,9 +455,11 @@ def useful_bins(survey: ResidualSurvey, n_frames: int) -> int:
 
 def tiles_of(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
     """A few tiles on a grid over the image."""
-    starts = [np.unique(np.linspace(0, max(0, n - _TILE_PIXELS), 2).astype(int)) for n in shape]
-    return [
-        (slice(int(y), int(y) + _TILE_PIXELS), slice(int(x), int(x) + _TILE_PIXELS))
-        for y in starts[0]
-        for x in starts[1]
+    along = [
+        [
+            slice(first, min(first + _TILE_PIXELS, n))
+            for first in np.unique(np.linspace(0, max(0, n - _TILE_PIXELS), 2).astype(int)).tolist()
+        ]
+        for n in shape
     ]
+    return list(product(along[0], along[1]))
