@@ -19,7 +19,7 @@ METHODS = {
     "dct": Dct(spatial_cutoff=6, spatial_width=8, raw_average=30),
     "dct-plain": Dct(spatial_cutoff=6, spatial_width=8, raw_average=1, window=30, overlap=0.5),
     "wiener": Wiener(n_bins=12),
-    "wiener-windows": Wiener(window=30, overlap=0.3),
+    "wiener-few-bins": Wiener(window=30, overlap=0.3, n_bins=4),
 }
 methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 SHAPE = (70, 33, 46)

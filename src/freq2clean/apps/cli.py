@@ -21,6 +21,7 @@ from freq2clean.apps.options import (
     Checkpoint,
     Compress,
     DeepcadFolder,
+    Device,
     Dtype,
     Json,
     Memory,
@@ -176,6 +177,7 @@ def fuse(
             "it; for .zarr targets.",
         ),
     ] = False,
+    device: Device = None,
     report: ReportFile = None,
     json: Json = False,
 ) -> None:
@@ -230,6 +232,7 @@ def fuse(
             workers=workers,
             scheduler=scheduler,
             resume=resume,
+            device=device,
             progress=progress,
             **where,
             **options,

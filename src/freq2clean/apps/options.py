@@ -22,6 +22,7 @@ __all__ = [
     "Checkpoint",
     "Compress",
     "DeepcadFolder",
+    "Device",
     "Dtype",
     "Json",
     "Memory",
@@ -106,6 +107,13 @@ Scheduler = Annotated[
     typer.Option(
         help="Of a Dask cluster that is to do it: tcp://host:8786, or local:4 for four processes "
         "here. Inputs must be readable, and a .zarr output writable, for all workers.",
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="Where to compute by fft, dct or wiener: cpu (the default), cuda, cuda:1, mps, or "
+        "auto: a GPU that PyTorch sees, else the CPU.",
     ),
 ]
 MethodName = Annotated[

@@ -212,10 +212,10 @@ class Space:
         """The mean of each image, (..., 1, 1)."""
         return self.xp.mean(images, axis=(-2, -1), keepdims=True)
 
-    def of_rings(self, values: NDArray[np.float32], index: NDArray[np.intp]) -> Any:
-        """Images (K, Y, X) that have in each ring the value that is given for it, (K, n_rings)."""
+    def of_rings(self, values: NDArray[Any], index: NDArray[np.intp]) -> Any:
+        """Images (K, Y, X), float32, of the value that is given for each ring, (K, n_rings)."""
         ring = self.constant(("ring", index.shape), index.ravel)
-        images = self.xp.take(self.array(values), ring, axis=1)
+        images = self.xp.take(self.array(values.astype(np.float32)), ring, axis=1)
         return self.xp.reshape(images, (len(values), *index.shape))
 
     def sums(self, values: Any) -> Any:

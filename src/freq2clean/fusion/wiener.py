@@ -147,14 +147,14 @@ class ResidualSurvey(Survey):
         that matters. Power and noise are those of the tiles; the whole image's noise may differ.
         """
         index = ring_index(self._tiles[0][0].shape[1:])
-        bands = temporal_bands(len(self._tiles[0][0]))
+        bands = temporal_bands(self._tiles[0][0].shape[0])
         power = np.zeros((len(bands), int(index.max()) + 1))
         for raw, denoised in self._tiles:
             residual = self._residual(raw, denoised)
             spectrum = space_of(residual).dctn(residual, axes=(-3, -2, -1))
             squares = ring_sums(spectrum * spectrum, index)
             power += np.add.reduceat(squares, bands, axis=0)
-        width = np.diff([*bands, len(self._tiles[0][0])])
+        width = np.diff([*bands, self._tiles[0][0].shape[0]])
         number = np.outer(width, ring_sizes(index) * float(len(self._tiles)))
         power /= number
         noise = self._tile_noise
@@ -300,18 +300,18 @@ class WienerPlan(Plan):
         errors = np.zeros((n_images, 2))
 
         def weigh_bins(bins: slice) -> None:
-            bands = band_of[bins]
-            used = weights[bands].any(axis=1)
+            bands: NDArray[np.intp] = band_of[bins]
+            used = np.any(weights[bands], axis=1)
             if not used.any():
                 spectrum[bins, ...] = 0
                 return
             estimate = spectrum[bins, ...]
-            estimate *= space.of_rings(weights[bands].astype(np.float32), self._index)
+            estimate *= space.of_rings(weights[bands], self._index)
             estimate = space.idctn(estimate, axes=(-2, -1))
             level = space.level(estimate)
             weighed, found = weigh(images[bins, ...], estimate, noise=noise, leak=leak[bands])
             # The level is known from all pixels: a patch would see it as detail in its own noise.
-            weighed += level - space.level(weighed)
+            weighed += space.floats(level - space.level(weighed))
             if not used.all():
                 weighed *= space.array(used.astype(np.float32)[:, None, None])
             spectrum[bins, ...] = weighed
