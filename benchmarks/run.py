@@ -3,7 +3,7 @@
 python benchmarks/run.py [name ...]
 
 With names, such as ``bench_files``, only these; the sections of the others stay as they are. What
-needs a library that is not installed is left out, and its section stays too.
+needs a library or a GPU that is not there is left out, and its section stays too.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, str | None] = {
     "bench_live": None,
     "bench_cluster": "distributed",
     "bench_deepcad": "torch",
+    "gpu": None,
 }
 """What there is, in the order of the page, and the library that it needs."""
 _COMMAND = "`python benchmarks/{}.py`"
@@ -73,6 +74,9 @@ def main(names: Sequence[str]) -> None:
         run = subprocess.run(
             [sys.executable, HERE / f"{name}.py"], check=True, capture_output=True, text=True
         )
+        if not run.stdout.strip():
+            print(f"{name}: {run.stderr.strip()}", file=sys.stderr)
+            continue
         sections[name] = run.stdout.strip()
         PAGE.write_text(page_of(sections), encoding="utf-8")
     print(f"wrote {PAGE}")

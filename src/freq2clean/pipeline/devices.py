@@ -152,15 +152,14 @@ class FramesOn:
 
 def fetching(space: Space, room: Room, write: Write | None) -> tuple[Room, Write]:
     """Where to fuse on a device, and what brings it into ``room`` on the host, then writes it."""
-    begun = 0
+    out: Any = None
 
     def room_there(start: int, stop: int) -> Any:
-        nonlocal begun
-        begun = start
-        return space.empty(room(start, stop).shape)
+        nonlocal out
+        out = room(start, stop)
+        return space.empty(out.shape)
 
     def fetch(fused: Any) -> None:
-        out = room(begun, begun + fused.shape[0])
         space.fetch(fused, out=out)
         if write:
             write(out)
