@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +52,23 @@ class _Counted(Recording):
 @pytest.fixture
 def counted(make_pair) -> _Counted:
     return _Counted(make_pair((60, 32, 40))[0])
+
+
+@pytest.fixture(scope="session")
+def write_format() -> Callable[[str, Path], str]:
+    """A file or a folder in a format, written by the library that is used for it."""
+    conftest = Path(__file__).parents[2] / "recordings/conftest.py"
+    spec = spec_from_file_location("conftest_of_recordings", conftest)
+    assert spec
+    assert spec.loader
+    room = module_from_spec(spec)
+    spec.loader.exec_module(room)
+
+    def write(name: str, folder: Path) -> str:
+        written, dtypes = room._EVERY[name]
+        return written(folder, room.make_movie(dtypes[0]))
+
+    return write
 
 
 @pytest.fixture(scope="session")

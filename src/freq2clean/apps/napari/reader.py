@@ -18,7 +18,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
     """A function that opens a path, or None where this is not the plugin to open it with.
 
     Nothing is opened to tell: a file by its suffix, a folder by its being a Zarr store or holding
-    TIFF files. Other readers stand beside this one, and napari asks which is to be taken.
+    TIFF files or videos. Other readers stand beside this one, and napari asks which is to be taken.
     """
     if not isinstance(path, str):
         if len(path) != 1:
