@@ -22,6 +22,7 @@ class Archive:
     cut_after: list[int] = field(default_factory=list)
     status: int = 200
     extra: bytes = b""
+    is_web: bool = True
     asked: list[str | None] = field(default_factory=list)
 
     def said(self):
@@ -46,7 +47,9 @@ def handler_of(archive):
             pass
 
         def do_GET(self):
-            if self.path == "/api/records/7":
+            if not archive.is_web:
+                self.wfile.write(b"nonsense")
+            elif self.path == "/api/records/7":
                 said = archive.said() if archive.record is None else archive.record
                 self.answer(200, said if isinstance(said, bytes) else json.dumps(said).encode())
             elif self.path.startswith("/files/"):

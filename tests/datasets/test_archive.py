@@ -91,6 +91,12 @@ def test_a_record_that_is_not_there_is_said(archive):
         read_record(8)
 
 
+def test_an_answer_that_is_none_is_said(archive):
+    archive.is_web = False
+    with pytest.raises(InputError, match="cannot be reached"):
+        read_record(7)
+
+
 def test_an_archive_that_cannot_be_reached_is_said():
     with pytest.raises(InputError, match="cannot be reached"):
         read_record(7, archive="http://127.0.0.1:9")

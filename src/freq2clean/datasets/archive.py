@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -84,7 +85,7 @@ def read_record(number: int, *, archive: str | None = None) -> Record:
             text = answer.read(_MOST_BYTES + 1)
     except HTTPError as error:
         raise InputError(f"{url}: the archive answers {error.code} {error.reason}") from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise InputError(f"{url} cannot be reached ({reason}); is there a connection?") from error
     try:

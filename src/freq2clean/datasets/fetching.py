@@ -150,7 +150,7 @@ def _check_room(wanted: list[RemoteFile], home: Path) -> None:
     for file in wanted:
         if not (home / file.name).exists():
             part = part_of(file, home)
-            needed += file.n_bytes - (part.stat().st_size if part.exists() else 0)
+            needed += max(0, file.n_bytes - (part.stat().st_size if part.exists() else 0))
     free = shutil.disk_usage(home).free
     if needed and free < needed + _ROOM_TO_SPARE:
         raise OutputError(

@@ -21,7 +21,7 @@ from freq2clean.fusion.scale import Scale
 __all__ = ["StreamingFuser"]
 
 _LEAST_FRAMES = 32
-_REST_EVERY = 3
+_REST_EVERY = 2
 
 
 class StreamingFuser:
@@ -30,7 +30,7 @@ class StreamingFuser:
     The mean image's residual, raw minus denoised, is weighted as `Wiener` does, and added to every
     frame. It is solved again and again, a small step with each frame, so that no frame takes much
     longer than others; memory does not grow. Until the first solution is there, which takes some
-    150 frames of 512 x 512 pixels and 60 small ones, frames come back as they were denoised.
+    200 frames of 512 x 512 pixels and 60 small ones, frames come back as they were denoised.
 
     Parameters
     ----------
