@@ -20,8 +20,9 @@ from timing import table
 
 from freq2clean import fuse
 
-LENGTHS = (500, 1000, 2000)
-METHODS = ("wiener", "auto")
+LENGTHS = (750, 1500, 3000)
+METHODS = ("wiener", "subspace")
+WINDOW = 500
 STEPS = {
     "survey": ("_decide",),
     "add up": ("_add_up", "_pick", "merge"),
@@ -38,18 +39,15 @@ class Run(NamedTuple):
     cpu_seconds: float
     steps: dict[str, float]
     received_bytes: float
-    read_bytes: float
     peak_bytes: int
 
 
-def usage(dask_worker: Any) -> tuple[float, int, int, int]:
-    """CPU seconds of a worker, bytes it received from others and read, and its peak memory."""
+def usage(dask_worker: Any) -> tuple[float, int, int]:
+    """CPU seconds of a worker, bytes it received from others, and its peak memory."""
     own = resource.getrusage(resource.RUSAGE_SELF)
-    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return (
         own.ru_utime + own.ru_stime,
         sum(entry["total"] for entry in dask_worker.transfer_incoming_log),
-        int(counts["rchar"]),
         own.ru_maxrss * 1024,
     )
 
@@ -78,21 +76,21 @@ def run(pair: tuple[str, str], out: str, method: str, n_workers: int) -> Run:
         before = client.run(usage).values()
         began = time.perf_counter()
         with get_task_stream(client) as stream:
-            fuse(*pair, out=out, method=method, scheduler=cluster.scheduler_address)
+            address = cluster.scheduler_address
+            fuse(*pair, out=out, method=method, window=WINDOW, scheduler=address)
         seconds = time.perf_counter() - began
         after = client.run(usage).values()
         steps = {
             step: sum(seconds_of(task) for task in stream.data if task["key"].startswith(names))
             for step, names in STEPS.items()
         }
-    cpu, received, read, peak = (list(x) for x in zip(*after, strict=True))
-    cpu_before, received_before, read_before, _ = (list(x) for x in zip(*before, strict=True))
+    cpu, received, peak = (list(x) for x in zip(*after, strict=True))
+    cpu_before, received_before, _ = (list(x) for x in zip(*before, strict=True))
     return Run(
         seconds,
         sum(cpu) - sum(cpu_before),
         steps,
         (sum(received) - sum(received_before)) / n_workers,
-        (sum(read) - sum(read_before)) / n_workers,
         max(peak),
     )
 
@@ -117,21 +115,19 @@ def main(size: int) -> None:
                             f"{cost.seconds:.1f}",
                             f"{cost.cpu_seconds:.1f}",
                             *(f"{seconds:.1f}" for seconds in cost.steps.values()),
-                            f"{cost.read_bytes / 1e6:.0f}",
                             f"{cost.received_bytes / 1e6:.0f}",
                             f"{cost.peak_bytes / 1e6:.0f}",
                         )
                     )
     print(f"## A cluster of one and of two workers: {size} x {size}, Zarr to Zarr\n")
     print(
-        "uint16 raw, float32 denoised and fused; each worker a process of one thread, held to one "
-        "core; start of the\nworkers not counted. Steps are seconds of all workers together. Read "
-        "and received: MB per worker, received from the\nother one; memory maps are not counted as "
-        "read. Peak: resident, of the larger worker.\n"
+        f"uint16 raw, float32 denoised and fused, windows of {WINDOW} frames; each worker a process of one thread, held to one "
+        "core; start of the\nworkers not counted. Steps are seconds of all workers together. "
+        "Received: MB per worker, from the other\none. Peak: resident, of the larger worker.\n"
     )
     head = ("method", "frames", "workers", "seconds", "CPU seconds", *STEPS)
-    print(table((*head, "read, MB", "received, MB", "peak, MB"), rows))
+    print(table((*head, "received, MB", "peak, MB"), rows))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 256)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 192)

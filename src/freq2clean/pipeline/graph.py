@@ -8,8 +8,11 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from dask.delayed import Delayed, delayed
+from dask.sizeof import sizeof
 
-from freq2clean.fusion.limit import LimitMoments
+from freq2clean.fusion.corrections import Correction
+from freq2clean.fusion.limit import Limit, LimitMoments
+from freq2clean.fusion.moments import Projection
 from freq2clean.fusion.parts import (
     FusionInParts,
     Layout,
@@ -19,12 +22,17 @@ from freq2clean.fusion.parts import (
     merge,
     overlapping,
 )
+from freq2clean.fusion.regression import CourseMoments
 from freq2clean.pipeline.swapped import FrameChanges
-from freq2clean.streaming.dask import TOGETHER, tree
+from freq2clean.streaming.dask import TOGETHER, sent_bytes, tree
 
 __all__ = ["Frames", "FusionGraph", "Surveyed"]
 
 Range = tuple[int, int]
+
+# Dask moves tasks to what is large, and what is small to tasks: it has to know which is which.
+for _kind in (Projection, CourseMoments, Correction, Limit, LimitMoments, FusionInParts):
+    sizeof.register(_kind, sent_bytes)
 
 
 class Frames(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +16,37 @@ from freq2clean.errors import InputError, MissingExtraError
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["TOGETHER", "connected", "grouped", "is_lazy", "needs_dask", "results_of", "tree"]
+__all__ = [
+    "TOGETHER",
+    "connected",
+    "grouped",
+    "is_lazy",
+    "needs_dask",
+    "results_of",
+    "sent_bytes",
+    "tree",
+]
 
 TOGETHER = 8
 _PATIENCE_S = 10
 _LOCAL = re.compile(r"local(?::(\d+))?")
+
+
+def sent_bytes(value: Any) -> int:
+    """How large an object is when it is sent to another process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> 8000 < sent_bytes([np.zeros(1000)]) < 9000
+    True
+    """
+    apart: list[int] = []
+
+    def measure(buffer: pickle.PickleBuffer) -> None:
+        apart.append(buffer.raw().nbytes)
+
+    return len(pickle.dumps(value, protocol=5, buffer_callback=measure)) + sum(apart)
 
 
 def is_lazy(array: Any) -> bool:
