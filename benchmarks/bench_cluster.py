@@ -20,7 +20,7 @@ from timing import table
 
 from freq2clean import fuse
 
-LENGTHS = (750, 1500, 3000)
+LENGTHS = (500, 1000, 2000)
 METHODS = ("wiener", "subspace")
 WINDOW = 500
 STEPS = {
@@ -107,6 +107,7 @@ def main(size: int) -> None:
             for method in METHODS:
                 for n_workers in (1, 2):
                     cost = run(pair, str(folder / "fused.zarr"), method, n_workers)
+                    print(method, n_frames, n_workers, cost, file=sys.stderr, flush=True)
                     rows.append(
                         (
                             method,
@@ -121,13 +122,14 @@ def main(size: int) -> None:
                     )
     print(f"## A cluster of one and of two workers: {size} x {size}, Zarr to Zarr\n")
     print(
-        f"uint16 raw, float32 denoised and fused, windows of {WINDOW} frames; each worker a process of one thread, held to one "
-        "core; start of the\nworkers not counted. Steps are seconds of all workers together. "
-        "Received: MB per worker, from the other\none. Peak: resident, of the larger worker.\n"
+        f"uint16 raw, float32 denoised and fused, windows of {WINDOW} frames; each worker a "
+        "process of one thread, held\nto one core; start of the workers not counted. Steps are "
+        "seconds of all workers together. Received: MB per\nworker, from the other one. Peak: "
+        "resident, of the larger worker.\n"
     )
     head = ("method", "frames", "workers", "seconds", "CPU seconds", *STEPS)
     print(table((*head, "received, MB", "peak, MB"), rows))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 192)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 128)

@@ -31,7 +31,12 @@ def main(raw: str, denoised: str, out: str) -> None:
     with make_cluster() as cluster:
         cluster.scale(jobs=64)
         result = fuse(
-            raw, denoised, out=out, scheduler=cluster.scheduler_address, memory="4GB", progress=print
+            raw,
+            denoised,
+            out=out,
+            scheduler=cluster.scheduler_address,
+            memory="4GB",
+            progress=print,
         )
     print(*result.notes, sep="\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import re
@@ -94,6 +95,7 @@ def connected(scheduler: str) -> Iterator[Client]:
                 threads_per_worker=1,
                 dashboard_address=":0",
                 memory_limit=None,
+                silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,
         ):
