@@ -107,7 +107,6 @@ def main(size: int) -> None:
             for method in METHODS:
                 for n_workers in (1, 2):
                     cost = run(pair, str(folder / "fused.zarr"), method, n_workers)
-                    print(method, n_frames, n_workers, cost, file=sys.stderr, flush=True)
                     rows.append(
                         (
                             method,
