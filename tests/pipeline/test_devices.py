@@ -169,7 +169,7 @@ def test_dask_computes_on_the_cpu(pair):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_many_blocks_through_a_device_into_a_file(method, pair, tmp_path, on_torch, monkeypatch):
-    monkeypatch.setattr("freq2clean.pipeline.fusing.block_frames", lambda *_, **__: 3)
+    monkeypatch.setattr("freq2clean.pipeline.streamed.block_frames", lambda *_, **__: 3)
     path = freq2clean.fuse(*pair, method=method, device="cuda", out=tmp_path / "fused.zarr").path
     expected = freq2clean.fuse(*pair, method=method)
     np.testing.assert_allclose(open_recording(path)[:], expected, atol=2e-4)

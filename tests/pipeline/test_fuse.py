@@ -81,7 +81,7 @@ def test_the_size_of_blocks_changes_nothing(make_pair, monkeypatch, method, memo
     raw, denoised, _ = make_pair((130, 20, 22))
     options = {"window": 30}
     whole = fuse(raw, denoised, method=method, **options)
-    monkeypatch.setattr("freq2clean.pipeline.fusing.block_frames", lambda *_, memory_bytes: 7)
+    monkeypatch.setattr("freq2clean.pipeline.streamed.block_frames", lambda *_, memory_bytes: 7)
     tiled = fuse(raw, denoised, method=method, memory=memory, **options)
     np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.ptp(raw))
 

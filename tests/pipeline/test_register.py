@@ -89,7 +89,7 @@ def test_the_size_of_blocks_changes_nothing(moving, monkeypatch, tmp_path, metho
     raw, denoised, _, _ = moving((80, 33, 35))
     options = {"method": method, "window": 40, "register": True}
     whole = fuse(raw, denoised, **options)
-    monkeypatch.setattr("freq2clean.pipeline.fusing.block_frames", lambda *_, memory_bytes: 14)
+    monkeypatch.setattr("freq2clean.pipeline.streamed.block_frames", lambda *_, memory_bytes: 14)
     np.testing.assert_allclose(fuse(raw, denoised, **options), whole, atol=1e-3)
     written = fuse(raw, denoised, **options, out=tmp_path / "fused.npy")
     np.testing.assert_allclose(np.load(written.path), whole, atol=1e-3)

@@ -99,7 +99,7 @@ def test_the_result_is_that_of_one_run_bit_for_bit(
     method, register, inputs, tmp_path, stop_after, monkeypatch
 ):
     options = {"method": method, "register": register, "memory": "100MB", **METHODS[method]}
-    monkeypatch.setattr("freq2clean.pipeline.fusing.block_frames", lambda *_, memory_bytes: 37)
+    monkeypatch.setattr("freq2clean.pipeline.streamed.block_frames", lambda *_, memory_bytes: 37)
     whole, target = tmp_path / "whole.zarr", tmp_path / "fused.zarr"
     expected = fuse(*inputs, out=whole, **options)
     for n_chunks in (1, 30):
