@@ -283,7 +283,7 @@ REFUSED = {
     "denoise raw.tif -o o.tif --model pca --checkpoint model.pth": "model.pth holds no model",
     "denoise raw.tif -o o.tif --model deepcad --checkpoint model.pth --train": "there already",
     "denoise raw.tif -o o.tif --model deepcad --checkpoint model.pth --epochs 3": "n_epochs",
-    "denoise raw.tif -o o.avi --model deepcad --checkpoint n.pth --train": ".avi",
+    "denoise raw.tif -o o.xyz --model deepcad --checkpoint n.pth --train": ".xyz",
     "run raw.tif -o o.tif --model deepcad --checkpoint model.pth --train": "there already",
     "run raw.tif -o o.tif --model deepcad --checkpoint absent/m.pth --train": "no folder",
     "denoise raw.tif -o o.tif --train": "as in --model deepcad",
