@@ -43,7 +43,7 @@ def at_most(workers: int | None) -> Iterator[None]:
         raise InputError(f"workers = {workers!r}; give 1 or more, or leave it away for all cores")
     _given.append(workers)
     try:
-        with blas().limit(limits=workers, user_api="blas"):
+        with ThreadpoolController().limit(limits=workers, user_api="blas"):
             yield
     finally:
         _given.remove(workers)
