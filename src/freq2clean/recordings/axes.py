@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from freq2clean.errors import InputError
@@ -37,6 +38,8 @@ def select(
         raise InputError(f"{name} is a single 2-D image ({sizes}); a recording is (T, Y, X)")
     if 0 in shape:
         raise InputError(f"{name} is empty: its shape is {tuple(shape)}")
+    if max(shape) > sys.maxsize:
+        raise InputError(f"{name} is damaged: its header claims {sizes} pixels")
     leading = range(len(axes) - 2)
     time = _time_axis(axes, shape)
     given = {"plane": plane, "channel": channel}

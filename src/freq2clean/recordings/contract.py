@@ -58,6 +58,8 @@ class Recording(ABC):
         The files and folders it reads, which no target may replace.
     notes : sequence of str
         What a user should know of how it is read, in plain words.
+    opened_as : mapping or None
+        What its files were when it was opened; see `freq2clean.recordings.changes`.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Recording(ABC):
     chunk_frames: int = 1
     paths: tuple[Path, ...] = ()
     notes: Sequence[str] = ()
+    opened_as: Mapping[Path, tuple[int, int, int]] | None = None
     closed: bool = False
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from freq2clean.recordings.stored import StoredArray, opener
 
 __all__ = ["NpySink", "open_npy"]
 
+_HEADER_BYTES = 2**16
+"""More is no header, whatever length it claims."""
+
 
 @opener
 def open_npy(path: Path, inside: str) -> StoredArray:
@@ -27,10 +31,12 @@ def open_npy(path: Path, inside: str) -> StoredArray:
 
 
 class _Mapped:
-    """The array of a .npy file, mapped anew for every slice so that memory stays bounded."""
+    """The array at a place in a file, mapped anew for every slice so that memory stays bounded."""
 
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
+    def __init__(self, path: Path, place: int = 0) -> None:
+        with path.open("rb") as opened:
+            opened.seek(place)
+            file = io.BytesIO(opened.read(_HEADER_BYTES))
             try:
                 version = npy_format.read_magic(file)
                 read_header = {
@@ -40,8 +46,8 @@ class _Mapped:
                 self.shape, self.fortran_order, self.dtype = read_header(file)
             except ValueError as error:
                 raise InputError(f"{path} is no .npy file that NumPy can read: {error}") from None
-            self.offset = file.tell()
-            held = file.seek(0, 2) - self.offset
+            self.offset = place + file.tell()
+            held = opened.seek(0, 2) - self.offset
         if self.dtype.hasobject:
             raise InputError(
                 f"{path} holds pickled Python objects, which are never loaded; save an array of "
@@ -69,13 +75,12 @@ class _Mapped:
         return np.frombuffer(data, self.dtype).reshape(shape, order=order)
 
 
-def _metadata(path: Path, offset: int) -> Metadata:
-    with path.open("rb") as file:
-        file.seek(offset)
-        try:
-            items = json.loads(npy_format.read_array(file, allow_pickle=False).tobytes())
-        except (ValueError, EOFError):
-            return Metadata()
+def _metadata(path: Path, place: int) -> Metadata:
+    try:
+        kept = _Mapped(path, place)
+        items = json.loads(bytes(kept[slice(0, kept.nbytes),]))
+    except (InputError, ValueError):
+        return Metadata()
     return metadata_from(items) if isinstance(items, dict) else Metadata()
 
 

@@ -6,7 +6,8 @@ import glob
 from pathlib import Path
 from typing import Any
 
-from freq2clean.errors import InputError
+from freq2clean.errors import Freq2CleanError, InputError
+from freq2clean.recordings.changes import state_of
 from freq2clean.recordings.contract import Recording
 from freq2clean.recordings.folder import FolderRecording, is_part, open_folder
 from freq2clean.recordings.formats import (
@@ -75,6 +76,13 @@ def open_recording(
         )
     if is_url(source):
         return open_url(str(source), **choice)
+    recording = _opened(source, shape, choice)
+    recording.opened_as = state_of(recording.paths)
+    return recording
+
+
+def _opened(source: str | Path, shape: tuple[int, int] | None, choice: dict[str, Any]) -> Recording:
+    """The recording at a path."""
     maker, path = vendor_of(str(source))
     if maker:
         return open_vendor(maker, Path(path), **choice)
@@ -95,8 +103,13 @@ def open_recording(
         raise InputError(f"{file} is empty (0 bytes)")
     try:
         return found.open(file, inside, **choice)
+    except (Freq2CleanError, MemoryError):
+        raise
     except OSError as error:
         raise InputError(f"{file} cannot be opened: {error.strerror or error}") from error
+    except Exception as error:  # a damaged file may break a library anywhere
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{file} cannot be read as {found.name}: {reason}") from error
 
 
 def _open_missing(source: str, file: Path, choice: dict[str, Any]) -> Recording:

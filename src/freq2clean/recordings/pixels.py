@@ -50,6 +50,6 @@ def map_bytes(path: Path, start: int, stop: int) -> memoryview:
             mapped = mmap.mmap(file.fileno(), stop - first, access=mmap.ACCESS_READ, offset=first)
     except FileNotFoundError:
         raise InputError(f"{path} has gone since it was opened") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise InputError(f"{path} cannot be read ({error}); was it changed meanwhile?") from error
     return memoryview(mapped)[start - first :]

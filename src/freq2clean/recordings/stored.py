@@ -7,7 +7,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from freq2clean.errors import InputError
+from numpy.typing import NDArray
+
+from freq2clean.errors import Freq2CleanError, InputError
 from freq2clean.recordings.axes import NAMELESS
 from freq2clean.recordings.contract import Metadata, Recording
 from freq2clean.recordings.memory import ArrayRecording
@@ -50,6 +52,17 @@ class _StoredRecording(ArrayRecording):
             self._close()
             raise
         self.paths = (path,)
+
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        try:
+            return super()._read(start, stop)
+        except (Freq2CleanError, MemoryError):
+            raise
+        except Exception as error:  # a damaged file may break a library anywhere
+            raise InputError(
+                f"{self.name}: frames {start}:{stop} cannot be read "
+                f"({type(error).__name__}: {error}): the file is damaged"
+            ) from error
 
     def close(self) -> None:
         super().close()

@@ -86,8 +86,9 @@ class Pages:
         self._check_alike(tif, pages)
         self.offsets = np.array([page.dataoffsets for page in pages], np.int64)
         self.counts = np.array([page.databytecounts for page in pages], np.int64)
-        missing = (self.counts == 0) | (self.offsets + self.counts > self._size)
-        if missing.any():
+        missing = (self.counts <= 0) | (self.offsets + self.counts > self._size)
+        missing |= self.offsets < 0
+        if missing.any() or not missing.shape[1]:
             raise self._truncated(frames, int(np.argmax(missing.any(1))))
         keyframe = series[0].keyframe
         ends = self.offsets[:, :-1] + self.counts[:, :-1]

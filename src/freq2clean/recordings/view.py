@@ -21,6 +21,7 @@ class FrameRange(Recording):
         self.metadata = source.metadata
         self.chunk_frames = source.chunk_frames
         self.paths = source.paths
+        self.opened_as = source.opened_as
         self.source = source
         self.start = start
 

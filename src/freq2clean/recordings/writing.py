@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, OutputError
 from freq2clean.recordings.casting import target_dtype
+from freq2clean.recordings.changes import State, check_unchanged, state_of
 from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
 from freq2clean.recordings.flushing import Flusher
 from freq2clean.recordings.formats import (
@@ -128,7 +129,7 @@ def create(
     compression : {None, "deflate", "zstd"}
         TIFF and Zarr know both, HDF5 deflate, .npy none.
     inputs : iterable of str, Path, Recording or array
-        What the target must not replace.
+        What the target must not replace. Files of a Recording must not change meanwhile, either.
 
     Yields
     ------
@@ -138,6 +139,8 @@ def create(
     ------
     OutputError
         Where the target cannot be written, the disk is full, or frames are missing at the end.
+    InputError
+        Where a file of an input was changed since it was opened.
 
     Examples
     --------
@@ -151,6 +154,7 @@ def create(
     (3, 4, 5)
     """
     check_target(path, inputs=inputs, compression=compression)
+    read_from = [(one, _state(one)) for one in inputs if isinstance(one, Recording)]
     frames, height, width = (int(size) for size in shape)
     if min(frames, height, width) < 1:
         raise OutputError(f"{path}: a recording of shape {shape} has no pixels")
@@ -161,6 +165,7 @@ def create(
             str(path), (frames, height, width), dtype, metadata=kept, compression=compression
         ) as at_url:
             yield at_url
+            _check_inputs(read_from)
         return
     found = _format_to_write(path, compression)
     if found.dtypes and dtype.name not in found.dtypes:
@@ -191,6 +196,7 @@ def create(
         with _output_errors(path):
             sink.close()
         writer.check_complete()
+        _check_inputs(read_from)
         with _output_errors(path):
             _verify(found, temporary, inside, writer, sink)
             flusher.finish()
@@ -198,6 +204,15 @@ def create(
     finally:
         flusher.end()
         _remove(temporary)
+
+
+def _state(source: Recording) -> State:
+    return state_of(source.paths) if source.opened_as is None else source.opened_as
+
+
+def _check_inputs(read_from: Iterable[tuple[Recording, State]]) -> None:
+    for source, state in read_from:
+        check_unchanged(source, state)
 
 
 class _CheckedWriter(Writer):

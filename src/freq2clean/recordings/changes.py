@@ -1,0 +1,47 @@
+"""Whether files are still what they were: no result is made of two states of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+
+from freq2clean.errors import InputError
+from freq2clean.recordings.contract import Recording
+
+__all__ = ["State", "check_unchanged", "state_of"]
+
+State = Mapping[Path, tuple[int, int, int]]
+"""Of each file: which one it is, its size, and when it was written."""
+
+_MOST_FILES = 4096
+"""Of a folder, so many are looked at: there are file systems that take a millisecond for each."""
+
+
+def state_of(paths: Iterable[Path]) -> State:
+    """The state of files, and of those in folders."""
+    state = {}
+    for path in paths:
+        files = islice(path.rglob("*"), _MOST_FILES) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file():
+                found = file.stat()
+                state[file] = (found.st_ino, found.st_size, found.st_mtime_ns)
+    return state
+
+
+def check_unchanged(recording: Recording, state: State) -> None:
+    """Refuse to go on where the files of a recording are not what they were.
+
+    Raises
+    ------
+    InputError
+        Names the first file that was written to, replaced or removed.
+    """
+    now = state_of(recording.paths)
+    for file in sorted({*state, *now}):
+        if state.get(file) != now.get(file):
+            raise InputError(
+                f"{file} was changed while it was read, and nothing was written: wait until it is "
+                "complete, and start again"
+            )
