@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, MissingExtraError, OutputError
 from freq2clean.recordings.contract import Recording
@@ -19,6 +22,8 @@ __all__ = ["check_url_target", "file_system", "is_url", "open_url", "store_at"]
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SUFFIX = ".zarr"
 _OPTIONS = {"use_listings_cache": False}  # what others write must be seen
+_WAITS_S = (0.0, 0.1, 0.5, 2.0, 5.0)
+"""Before each attempt to read frames."""
 _COMPRESSIONS = (None, "deflate", "zstd")
 
 
@@ -59,7 +64,7 @@ def open_url(url: str, *, channel: int | None = None, plane: int | None = None) 
             f"{url} cannot be read as Zarr: {reason}. URLs name Zarr arrays; are address and "
             "credentials right?"
         ) from error
-    return ArrayRecording(
+    return _RemoteRecording(
         found.array,
         name=found.name,
         axes=found.axes,
@@ -67,6 +72,24 @@ def open_url(url: str, *, channel: int | None = None, plane: int | None = None) 
         channel=channel,
         plane=plane,
     )
+
+
+class _RemoteRecording(ArrayRecording):
+    """Asks again for what a server did not give."""
+
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        failure: Exception | None = None
+        for wait_s in _WAITS_S:
+            time.sleep(wait_s)
+            try:
+                return super()._read(start, stop)
+            except Exception as error:  # each library and server fails in a way of its own
+                failure = error
+        reason = " ".join(str(failure).split()) or type(failure).__name__
+        raise InputError(
+            f"{self.name}: frames {start}:{stop} cannot be read, asked for {len(_WAITS_S)} times: "
+            f"{reason}"
+        ) from failure
 
 
 def check_url_target(url: str, *, compression: str | None) -> None:
