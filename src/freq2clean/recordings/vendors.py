@@ -162,13 +162,14 @@ class VendorRecording(Recording):
         with self._lock:
             try:
                 frames = np.asarray(self._extractor.get_series(start, stop))
+                if self._plane is not None:
+                    frames = frames[..., self._plane]
+                frames = np.ascontiguousarray(frames, self.dtype).reshape(-1, *self.shape[1:])
             except Exception as error:  # each extractor has its own
                 raise InputError(
                     f"{self.name}: frames {start}:{stop} cannot be read ({error})"
                 ) from error
-        if self._plane is not None:
-            frames = frames[..., self._plane]
-        return native(np.ascontiguousarray(frames, self.dtype).reshape(-1, *self.shape[1:]))
+        return native(frames)
 
 
 def _chosen(names: list[str], channel: int | None, path: Path) -> str:
