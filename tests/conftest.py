@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from scipy.ndimage import gaussian_filter
 from tests.local_archive import serving
+from tests.report.chromium import Chromium, installed
 
 
 def pytest_configure():
@@ -48,6 +49,16 @@ def operators():
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     yield
     library._destroy()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    program = installed()
+    if program is None:
+        pytest.skip("no chromium on the PATH")
+    browser = Chromium(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Freq2CleanError", "InputError", "MissingExtraError", "OutputError"]
+__all__ = ["Freq2CleanError", "InputError", "MissingExtraError", "OutputError", "reason_of"]
 
 
 class Freq2CleanError(Exception):
@@ -19,3 +19,8 @@ class OutputError(Freq2CleanError, OSError):
 
 class MissingExtraError(Freq2CleanError, ImportError):
     """An optional library is needed; the message names the extra that brings it."""
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of a library says, in one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from freq2clean.errors import InputError
 
-__all__ = ["at_most", "blas", "n_threads"]
+__all__ = ["at_most", "n_threads"]
 
 _given: list[int] = []
 
@@ -47,12 +47,6 @@ def at_most(workers: int | None) -> Iterator[None]:
             yield
     finally:
         _given.remove(workers)
-
-
-@cache
-def blas() -> ThreadpoolController:
-    """What holds the threads of BLAS."""
-    return ThreadpoolController()
 
 
 @cache

@@ -8,7 +8,6 @@ from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
 from tests.docs.conftest import ROOT
-from tests.report.chromium import Chromium, installed
 
 import freq2clean
 
@@ -95,16 +94,6 @@ def test_every_example_of_the_gallery_shows_something(site):
 def test_sources_of_pages_are_not_published(site):
     sources = [*site.rglob("*.py"), *site.rglob("*.md")]
     assert [str(path.relative_to(site)) for path in sources] == ["examples/slurm.py"]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    program = installed()
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    browser = Chromium(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

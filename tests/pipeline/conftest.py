@@ -54,3 +54,16 @@ def save() -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture(scope="module")
+def active(make_pair):
+    """A scene in which a cell comes and goes, some of it not measured."""
+    raw, denoised, _ = make_pair((400, 40, 44))
+    cell = np.zeros((40, 44), np.float32)
+    cell[10:18, 12:20] = 120
+    on = (np.sin(np.arange(400, dtype=np.float32) / 9) > 0.5)[:, None, None]
+    raw = (raw + on * cell).astype(np.float32)
+    raw[40, 3:9] = np.nan
+    raw[200:203, 12] = 0
+    return raw, denoised + on * gaussian_filter(cell, 1)

@@ -8,7 +8,6 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from freq2clean import InputError, fuse
 
@@ -24,19 +23,6 @@ CHUNKS = {
     "split in space": ((64, 15, 44), (60, 40, 20)),
     "one": ((400, 40, 44), (400, 40, 44)),
 }
-
-
-@pytest.fixture(scope="module")
-def active(make_pair):
-    """A scene in which a cell comes and goes, some of it not measured."""
-    raw, denoised, _ = make_pair((400, 40, 44))
-    cell = np.zeros((40, 44), np.float32)
-    cell[10:18, 12:20] = 120
-    on = (np.sin(np.arange(400, dtype=np.float32) / 9) > 0.5)[:, None, None]
-    raw = raw + on * cell
-    raw[40, 3:9] = np.nan
-    raw[200:203, 12] = 0
-    return raw.astype(np.float32), denoised + on * gaussian_filter(cell, 1)
 
 
 @pytest.fixture(scope="module", params=METHODS)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image
-from tests.report.chromium import Chromium, installed
+from tests.report.chromium import Chromium
 
 from freq2clean.report.html import write_report
 
@@ -46,16 +46,6 @@ CONTRASTS = """
   return found;
 })()
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Chromium]:
-    program = installed()
-    if program is None:
-        pytest.skip("no chromium on the PATH")
-    browser = Chromium(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
-from freq2clean.threads import blas, n_threads
+from freq2clean.threads import n_threads
 
 __all__ = [
     "Spare",
@@ -133,6 +134,11 @@ def _pool(n: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n)
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """For many small products: BLAS threads that wait for each other cost more than they give.
@@ -140,7 +146,7 @@ def one_blas_thread() -> Iterator[None]:
     Several threads may be inside; the last to leave restores what the first one found.
     """
     with _lock:
-        _limits.append(None if _limits else blas().limit(limits=1, user_api="blas"))
+        _limits.append(None if _limits else _blas().limit(limits=1, user_api="blas"))
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ import glob
 from pathlib import Path
 from typing import Any
 
-from freq2clean.errors import Freq2CleanError, InputError
+from freq2clean.errors import Freq2CleanError, InputError, reason_of
 from freq2clean.recordings.changes import state_of
 from freq2clean.recordings.contract import Recording
 from freq2clean.recordings.folder import FolderRecording, is_part, open_folder
@@ -108,8 +108,7 @@ def _opened(source: str | Path, shape: tuple[int, int] | None, choice: dict[str,
     except OSError as error:
         raise InputError(f"{file} cannot be opened: {error.strerror or error}") from error
     except Exception as error:  # a damaged file may break a library anywhere
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{file} cannot be read as {found.name}: {reason}") from error
+        raise InputError(f"{file} cannot be read as {found.name}: {reason_of(error)}") from error
 
 
 def _open_missing(source: str, file: Path, choice: dict[str, Any]) -> Recording:

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from freq2clean.errors import InputError, MissingExtraError, OutputError
+from freq2clean.errors import InputError, MissingExtraError, OutputError, reason_of
 from freq2clean.recordings.contract import Recording
 from freq2clean.recordings.formats import suffix_of
 from freq2clean.recordings.memory import ArrayRecording
@@ -59,10 +59,9 @@ def open_url(url: str, *, channel: int | None = None, plane: int | None = None) 
     except InputError:
         raise
     except Exception as error:  # each library and server fails in a way of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{url} cannot be read as Zarr: {reason}. URLs name Zarr arrays; are address and "
-            "credentials right?"
+            f"{url} cannot be read as Zarr: {reason_of(error)}. URLs name Zarr arrays; are address "
+            "and credentials right?"
         ) from error
     return _RemoteRecording(
         found.array,
@@ -78,17 +77,16 @@ class _RemoteRecording(ArrayRecording):
     """Asks again for what a server did not give."""
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        failure: Exception | None = None
+        failure = Exception()
         for wait_s in _WAITS_S:
             time.sleep(wait_s)
             try:
                 return super()._read(start, stop)
             except Exception as error:  # each library and server fails in a way of its own
                 failure = error
-        reason = " ".join(str(failure).split()) or type(failure).__name__
         raise InputError(
             f"{self.name}: frames {start}:{stop} cannot be read, asked for {len(_WAITS_S)} times: "
-            f"{reason}"
+            f"{reason_of(failure)}"
         ) from failure
 
 
@@ -110,7 +108,7 @@ def check_url_target(url: str, *, compression: str | None) -> None:
     try:
         taken = fs.exists(path) or bool(fs.find(path))
     except Exception as error:  # each library fails in a way of its own
-        raise OutputError(f"{url} cannot be reached: {' '.join(str(error).split())}") from error
+        raise OutputError(f"{url} cannot be reached: {reason_of(error)}") from error
     if taken:
         raise OutputError(
             f"{url} stands there already, and an object store replaces nothing in one step: remove "

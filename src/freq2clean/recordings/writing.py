@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.errors import InputError, OutputError
+from freq2clean.errors import InputError, OutputError, reason_of
 from freq2clean.recordings.casting import target_dtype
 from freq2clean.recordings.changes import State, check_unchanged, state_of
 from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
@@ -389,7 +389,7 @@ def _output_errors(path: str | Path) -> Iterator[None]:
     except OutputError:
         raise
     except (OSError, RuntimeError, InputError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or reason_of(error)
         raise OutputError(f"{path} could not be written: {reason}") from error
 
 
