@@ -176,3 +176,11 @@ def test_every_tile_is_worked_on_once_and_none_that_overlap_at_once():
     tiling.each_tile(visit)
     assert sorted(visited) == list(product(*(range(len(axis)) for axis in tiling.axes)))
     assert max(most) == 1
+
+
+@pytest.mark.parametrize("size", [40, 96, 100, 128, 192, 256, 300, 512, 600, 1024, 2048])
+def test_tiles_hardly_overlap_more_than_due(size):
+    tiles, _ = Tiling((size, 40), 32).axes
+    n_pixels = tiles[0].n_frames
+    assert min(size, 80) <= n_pixels <= 136
+    assert len(tiles) * n_pixels <= 1.2 * size

@@ -9,6 +9,7 @@ is left alone.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
+from scipy.fft import dctn, idctn, next_fast_len
 from scipy.ndimage import convolve
 
 from freq2clean.fusion.bases import dct_basis, temporal_bands
@@ -52,6 +53,12 @@ def limit_frames(n_frames: int, shape: tuple[int, int], memory_bytes: int) -> in
     return next((length for length in _LENGTHS if length <= min(fits, n_frames)), 0)
 
 
+def _tile_pixels(n: int) -> int:
+    """About `_TILE_PIXELS`, such that tiles cover so many pixels with hardly more overlap than due."""
+    hops = max(0, round((n / _TILE_PIXELS - 1) / (1 - _OVERLAP)))
+    return min(n, next_fast_len(math.ceil(n / (1 + hops * (1 - _OVERLAP))), real=True))
+
+
 @dataclass(frozen=True, eq=False)
 class Tiling:
     """Overlapping boxes of frames and pixels; their squared tapers add up to 1.
@@ -70,7 +77,9 @@ class Tiling:
     @cached_property
     def axes(self) -> tuple[list[Window], list[Window]]:
         """Where tiles lie along rows and along columns."""
-        rows, columns = (plan_windows(n, window=_TILE_PIXELS, overlap=_OVERLAP) for n in self.shape)
+        rows, columns = (
+            plan_windows(n, window=_tile_pixels(n), overlap=_OVERLAP) for n in self.shape
+        )
         return rows, columns
 
     @cached_property
