@@ -54,9 +54,10 @@ def limit_frames(n_frames: int, shape: tuple[int, int], memory_bytes: int) -> in
 
 
 def _tile_pixels(n: int) -> int:
-    """About `_TILE_PIXELS`, such that tiles cover so many pixels with hardly more overlap than due."""
+    """About `_TILE_PIXELS`: as many as let tiles cover ``n`` with hardly more overlap than due."""
     hops = max(0, round((n / _TILE_PIXELS - 1) / (1 - _OVERLAP)))
-    return min(n, next_fast_len(math.ceil(n / (1 + hops * (1 - _OVERLAP))), real=True))
+    least = math.ceil(n / (1 + hops * (1 - _OVERLAP)))
+    return min(n, int(next_fast_len(least, real=True)))
 
 
 @dataclass(frozen=True, eq=False)
