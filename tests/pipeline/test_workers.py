@@ -28,8 +28,8 @@ def test_fusion_is_the_same_on_any_number_of_threads(method, register, wide):
     np.testing.assert_array_equal(one, three)
 
 
-def test_denoising_is_the_same_on_one_thread(pair):
-    np.testing.assert_array_equal(denoise(pair.raw, workers=1), denoise(pair.raw))
+def test_denoising_is_the_same_on_one_thread_but_for_rounding(pair):
+    np.testing.assert_allclose(denoise(pair.raw, workers=1), denoise(pair.raw), rtol=2e-6)
 
 
 def test_scores_are_the_same_on_one_thread(pair):
