@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -22,12 +23,17 @@ def state_of(paths: Iterable[Path]) -> State:
     """The state of files, and of those in folders."""
     state = {}
     for path in paths:
-        files = islice(path.rglob("*"), _MOST_FILES) if path.is_dir() else [path]
-        for file in files:
-            if file.is_file():
-                found = file.stat()
-                state[file] = (found.st_ino, found.st_size, found.st_mtime_ns)
+        for file in islice(_files(path), _MOST_FILES):
+            found = file.stat()
+            state[file] = (found.st_ino, found.st_size, found.st_mtime_ns)
     return state
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    for folder, _, names in os.walk(path):
+        yield from (Path(folder, name) for name in names)
 
 
 def check_unchanged(recording: Recording, state: State) -> None:
