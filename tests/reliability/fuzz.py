@@ -3,6 +3,8 @@
     python -m tests.reliability.fuzz --minutes 20       # every format for as long as the others
     python -m tests.reliability.fuzz tiff hdf5 --count 5000  # some, so many inputs each
 
+Besides the formats of `seeds.SEEDS` there are the parsers of `parsers.PARSERS`.
+
 Input number N of a format is always the same, so that a campaign goes on where the last one ended:
 ``--first N``. What was found is kept, with the input, in ``--findings FOLDER``.
 """
@@ -27,112 +29,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.reliability.damage import attempt, damaged
+from tests.reliability.parsers import PARSERS, known
 from tests.reliability.seeds import SEEDS
 
-from freq2clean.errors import Freq2CleanError
-from freq2clean.recordings import open_recording
-
-__all__ = ["Findings", "attempt", "campaign", "damaged"]
+__all__ = ["Findings", "campaign"]
 
 MEMORY_BYTES = 2**30
 SECONDS = 10.0
-_LARGEST_FRAME_BYTES = 2**26
-_NUMBERS = [0, 1, 2, 3, 7, 8, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1,
-            2**62, 2**63, 2**64 - 1]  # fmt: skip
-_TEXTS = [b"0", b"-1", b"1", b"99999999999", b"1e400", b"null", b"[]", b"{}", b'"a"', b"nan",
-          b"4294967296", b"18446744073709551616"]  # fmt: skip
-_WORD = re.compile(rb"-?\d+(\.\d+)?|\"[^\"]{0,40}\"|\w{3,}")
 _KEPT_FINDINGS = 5
 
 
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    """Up to four changes: bytes, numbers and words replaced, parts cut out, doubled or moved."""
-    data = bytearray(content)
-    for _ in range(rng.choice((1, 1, 2, 4))):
-        rng.choice(_CHANGES)(data, rng)
-    return bytes(data)
+class _Bytes:
+    """What a parser takes, and what the corpus has for it, damaged."""
 
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._known = known(name, folder / "known")
+        (folder / "parsed").mkdir()
+        self._parse = PARSERS[name](folder / "parsed")
 
-def _place(data: bytearray, rng: random.Random) -> int:
-    """Mostly where headers and directories are: at both ends."""
-    near = min(len(data), rng.choice((16, 128, 1024, len(data))))
-    offset = rng.randrange(max(1, near))
-    return offset if rng.random() < 0.7 else max(0, len(data) - 1 - offset)
-
-
-def _flip(data: bytearray, rng: random.Random) -> None:
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        if data:
-            data[_place(data, rng)] ^= 1 << rng.randrange(8)
-
-
-def _number(data: bytearray, rng: random.Random) -> None:
-    size, at = rng.choice((1, 2, 4, 8)), _place(data, rng)
-    value = rng.choice(_NUMBERS) % 256**size
-    data[at : at + size] = value.to_bytes(size, rng.choice(("little", "big")))
-
-
-def _words(data: bytearray, rng: random.Random) -> None:
-    found = _WORD.search(data, _place(data, rng))
-    if found:
-        data[slice(*found.span())] = rng.choice(_TEXTS)
-
-
-def _cut_short(data: bytearray, rng: random.Random) -> None:
-    del data[_place(data, rng) :]
-
-
-def _cut_out(data: bytearray, rng: random.Random) -> None:
-    at = _place(data, rng)
-    del data[at : at + rng.choice((1, 2, 8, 100))]
-
-
-def _copy(data: bytearray, rng: random.Random) -> None:
-    size, start, at = rng.choice((2, 12, 20, 200)), _place(data, rng), _place(data, rng)
-    over = rng.choice((0, size))
-    data[at : at + over] = data[start : start + size]
-
-
-def _fill(data: bytearray, rng: random.Random) -> None:
-    at = _place(data, rng)
-    part = data[at : at + rng.choice((4, 16, 256))]
-    data[at : at + len(part)] = rng.choice((b"\0", b"\xff", b" ")) * len(part)
-
-
-_CHANGES = (_flip, _flip, _number, _number, _number, _words, _words, _cut_short, _cut_out, _copy,
-            _fill)  # fmt: skip
-
-
-def attempt(source: str, **choice: int) -> bool:
-    """Whether a recording was opened and its ends read; refused if not. Any other error is raised.
-
-    Raises
-    ------
-    MemoryError
-        Also where it was told as an error of the input.
-    """
-    try:
-        with open_recording(source, **choice) as recording:
-            _, height, width = recording.shape
-            if height * width * recording.dtype.itemsize <= _LARGEST_FRAME_BYTES:
-                for frame in (0, len(recording) - 1):
-                    assert recording.read(frame, frame + 1).shape == (1, height, width)
-    except Freq2CleanError as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, MemoryError):
-                raise MemoryError(str(cause)) from error
-            cause = cause.__cause__ or cause.__context__
-        return False
-    return True
+    def attempt(self, number: int) -> bool:
+        rng = random.Random(f"{self._name} {number}")
+        return self._parse(damaged(rng.choice(self._known), rng))
 
 
 class _Seed:
     """A recording in a folder of its own, damaged in one file at a time."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
         self._name = name
         self._source = SEEDS[name](folder)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -157,10 +82,16 @@ class _Seed:
         return result
 
 
+def _start(name: str, folder: Path) -> _Bytes | _Seed:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return (_Seed if name in SEEDS else _Bytes)(name, folder)
+
+
 def _work(name: str, first: int, stop: int, folder: str, progress: Any, findings: Path) -> None:
     """Try inputs in a process that may take a gigabyte more than it takes with a sound one."""
     _be_silent()
-    seed = _Seed(name, Path(folder))
+    seed = _start(name, Path(folder))
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY_BYTES, held + MEMORY_BYTES))
     for number in range(first, stop):
@@ -172,7 +103,7 @@ def _work(name: str, first: int, stop: int, folder: str, progress: Any, findings
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(frame.filename).name}:{frame.lineno}"
             _keep(findings, name, number, f"{type(error).__name__} {where}: {error}", folder)
-            seed = _Seed(name, Path(folder))
+            seed = _start(name, Path(folder))
     progress[3] = 1
 
 
@@ -284,13 +215,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("formats", nargs="*", choices=[*SEEDS, []], metavar="FORMAT")
+    parser.add_argument("formats", nargs="*", choices=[*SEEDS, *PARSERS, []], metavar="FORMAT")
     parser.add_argument("--minutes", type=float, help="in all")
     parser.add_argument("--count", type=int, help="inputs of each format")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--findings", type=Path, default=Path("build/fuzz"))
     given = parser.parse_args()
-    names = given.formats or list(SEEDS)
+    names = given.formats or [*SEEDS, *PARSERS]
     seconds = 60 * given.minutes / len(names) if given.minutes else None
     count = given.count if seconds or given.count else 1000
     result = campaign(names, given.findings, first=given.first, count=count, seconds=seconds)

@@ -13,7 +13,8 @@ import tifffile
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.reliability.fuzz import attempt, campaign
+from tests.reliability.damage import attempt
+from tests.reliability.fuzz import campaign
 from tests.reliability.seeds import SEEDS
 
 from freq2clean.errors import InputError

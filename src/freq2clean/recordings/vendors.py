@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError, MissingExtraError
 from freq2clean.recordings.axes import select
 from freq2clean.recordings.contract import Metadata, Recording
+from freq2clean.recordings.mat5 import check_mat5
 from freq2clean.recordings.pixels import native, pixel_dtype
 from freq2clean.recordings.provenance import metadata_from
 
@@ -38,6 +39,8 @@ class Vendor(NamedTuple):
         Of the class and the path: names of the channels.
     suffix : str
         By which files are known without the name of the maker.
+    check : callable
+        Of the path: refuses what the extractor is not safe to read.
     """
 
     extractor: str
@@ -45,6 +48,7 @@ class Vendor(NamedTuple):
     channel: str = ""
     channels: Callable[[Any, Path], list[str]] = lambda kind, path: []
     suffix: str = ""
+    check: Callable[[Path], None] = lambda path: None
 
 
 def _channel_names(kind: Any, path: Path) -> list[str]:
@@ -60,7 +64,11 @@ VENDORS = {
         lambda kind, path: list(kind.get_streams(path)["channel_streams"]),
     ),
     "thor": Vendor("ThorTiffImagingExtractor", "file_path", "channel_name", _channel_names),
-    "scanbox": Vendor("SbxImagingExtractor", suffix=".sbx"),
+    "scanbox": Vendor(
+        "SbxImagingExtractor",
+        suffix=".sbx",
+        check=lambda path: check_mat5(path.with_suffix(".mat")),
+    ),
     "femtonics": Vendor(
         "FemtonicsImagingExtractor",
         "file_path",
@@ -105,6 +113,7 @@ def open_vendor(
             f"{path}: files of {maker} need roiextractors; install it with "
             'pip install "freq2clean[vendors]"'
         ) from None
+    vendor.check(path)
     kind = getattr(extractorlist, vendor.extractor)
     given: dict[str, Any] = {vendor.source: path}
     try:
