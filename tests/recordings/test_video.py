@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import av
 import numpy as np
 import pytest
@@ -199,6 +201,24 @@ def test_damaged_frames(tmp_path, make_video):
         open_recording(path) as video,
     ):
         video.read(0, len(video))
+
+
+def test_frames_larger_than_any(tmp_path, make_video):
+    """FFmpeg would take gigabytes of memory for them, before it sees that they are not there."""
+    path = tmp_path / "a.avi"
+    make_video(path, np.zeros((3, 64, 64), np.uint8))
+    content = path.read_bytes()
+    sizes = struct.pack("<II", 64, 64)
+    assert content.count(sizes) == 2
+    path.write_bytes(content.replace(sizes, struct.pack("<II", 16000, 16000)))
+    with pytest.raises(InputError, match=r"a.avi cannot be read as a video"):
+        open_recording(path)
+    with (
+        pytest.raises(OutputError, match="8000 x 8000 pixels are too large for a video"),
+        create(tmp_path / "b.avi", (1, 8000, 8000), "uint8"),
+    ):
+        pytest.fail("it is refused before")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_of_numbered_videos(tmp_path, make_video):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.errors import InputError, MissingExtraError
+from freq2clean.errors import InputError, MissingExtraError, OutputError
 from freq2clean.recordings.axes import select
 from freq2clean.recordings.contract import Metadata, Recording, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items
@@ -25,6 +25,8 @@ _PACKED_YUV = ("yuyv422", "uyvy422", "yvyu422")
 _FFV1 = {"level": "3", "g": "1", "slicecrc": "1"}
 _SLICED_PIXELS = 4096
 """FFmpeg cannot cut smaller frames into slices."""
+_MOST_PIXELS = 2**25
+"""Of a frame. FFmpeg takes memory for what a file claims; 7680 x 4320 are the largest of videos."""
 _RATE_HZ = Fraction(25)
 """Of a video whose frame rate is not known, for none can be without."""
 
@@ -148,6 +150,11 @@ class VideoSink(Sink):
     ) -> None:
         import av
 
+        if shape[1] * shape[2] > _MOST_PIXELS:
+            raise OutputError(
+                f"frames of {shape[1]} x {shape[2]} pixels are too large for a video, which has up "
+                f"to {_MOST_PIXELS}: write another format"
+            )
         rate = Fraction(metadata.frame_rate_hz or _RATE_HZ).limit_denominator(10**6)
         self._format = "gray" if dtype.itemsize == 1 else "gray16le"
         self._container = av.open(str(path), "w", format="avi")
@@ -182,7 +189,7 @@ def _opened(path: Path) -> Any:
         raise MissingExtraError(
             f'{path} is a video, which needs PyAV; install it with pip install "freq2clean[video]"'
         ) from None
-    container = av.open(str(path))
+    container = av.open(str(path), options={"max_pixels": str(_MOST_PIXELS)})
     if not container.streams.video:
         container.close()
         raise InputError(f"{path} has no pictures in it")
