@@ -142,7 +142,7 @@ class _Parts:
         """How many fields a structure has."""
         if self._values(_INT32, _UINT32) != 4:
             raise ValueError("a structure whose names have no length")
-        (length,) = struct.unpack(f"{self._order}i", self._last)
+        length = int.from_bytes(self._last, "little" if self._order == "<" else "big", signed=True)
         n_bytes = self._values(_INT8, _UTF8)
         if length <= 0 or n_bytes % length:
             raise ValueError(f"names of {length} bytes in {n_bytes}")
