@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct, idct
 from scipy.special import chdtri
 
 from freq2clean.fusion.bases import temporal_bands
+from freq2clean.fusion.spaces import space_of
 
 __all__ = [
     "LEAST_FRAMES",
@@ -64,9 +65,9 @@ class Courses:
 
     Parameters
     ----------
-    fused : ndarray, (patches, T, K)
+    fused : array, (patches, T, K)
         Courses of the fused recording.
-    spectrum : ndarray, (patches, T, K)
+    spectrum : array, (patches, T, K)
         DCT of the mended ones, in combinations that do not go together; no mean.
     turn : ndarray, (patches, K, K)
         What makes these combinations.
@@ -76,46 +77,47 @@ class Courses:
         Sums of squared errors that mending is expected to leave of, before and after.
     """
 
-    fused: NDArray[np.float32]
-    spectrum: NDArray[np.float32]
+    fused: Any
+    spectrum: Any
     turn: NDArray[np.floating]
     powers: _Powers
     errors: NDArray[np.float64]
 
     def changes(
         self, common: CommonSupport
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.float64]]:
         """What to add to the fused courses, limited to the power that the raw ones support.
 
         Returns
         -------
-        changes : ndarray, (patches, T, K), float32
+        changes : array, (patches, T, K), float32
         before, after : ndarray, (patches,)
             Sums of squared errors that are expected of the courses.
         """
+        space, xp = space_of(self.fused), space_of(self.fused).xp
         if not self.powers.number.size:
-            return np.zeros_like(self.fused), *self.errors
+            return xp.zeros_like(self.fused), *self.errors
         gains = self.powers.gains(common)
-        limited = _scaled(self.spectrum, gains, self.powers.number) @ self.turn.transpose(0, 2, 1)
-        changes = idct(limited, axis=1, norm="ortho", overwrite_x=True)
-        changes -= self.fused - self.fused.mean(axis=1, keepdims=True)
+        turn = xp.matrix_transpose(space.array(self.turn))
+        changes = space.idct(_scaled(self.spectrum, gains, self.powers.number) @ turn)
+        changes -= self.fused - xp.mean(self.fused, axis=1, keepdims=True)
         removed = self.powers.number * (1 - gains) * self.powers.fused
         before, after = self.errors + np.sum([removed, removed * gains], axis=(2, 3))
-        return changes.astype(np.float32, copy=False), before, after
+        return space.floats(changes), before, after
 
 
 def mend(
-    fused: NDArray[np.float32],
-    residual: NDArray[np.float32],
+    fused: Any,
+    residual: Any,
     most_noise: NDArray[np.float64],
 ) -> Courses:
     """Add to fused courses what the raw ones show beyond their noise.
 
     Parameters
     ----------
-    fused : ndarray, (patches, T, K)
+    fused : array, (patches, T, K)
         Courses of the fused recording.
-    residual : ndarray, (patches, T, K)
+    residual : array, (patches, T, K)
         Those of the raw recording minus the fused one.
     most_noise : ndarray, (patches, K, K)
         Covariance of a raw course's noise by the photon transfer. Motion, which shows at high
@@ -133,24 +135,26 @@ def mend(
     >>> bool(np.square(fused + changes - truth).mean() < 0.1 * np.square(fused - truth).mean())
     True
     """
-    n_patches, n_frames, n_courses = fused.shape
+    space, (n_patches, n_frames, n_courses) = space_of(fused, residual), fused.shape
     if n_frames < LEAST_FRAMES:
         nothing = np.zeros((n_patches, 0, n_courses))
         powers = _Powers(nothing, nothing, nothing, np.zeros((0, 1)))
         return Courses(fused, fused, np.zeros(0), powers, np.zeros((2, n_patches)))
     bands = _Bands(n_frames)
-    before, missing = (dct(x, axis=1, norm="ortho") for x in (fused, residual))
-    before[:, 0] = missing[:, 0] = 0
+    before, missing = (space.dct(x) for x in (fused, residual))
+    before[:, 0, :] = 0
+    missing[:, 0, :] = 0
     raw = before + missing
     turned, turn = _independent(missing)
-    weights, errors = _weights(bands, turned, before @ turn)
-    before += _scaled(turned, weights, bands.number) @ turn.transpose(0, 2, 1)
+    there = space.array(turn)
+    weights, errors = _weights(bands, turned, before @ there)
+    before += _scaled(turned, weights, bands.number) @ space.xp.matrix_transpose(there)
     turned, turn = _independent(before)
-    seen = raw @ turn
+    seen = raw @ space.array(turn)
     most = np.einsum("pki,pkl,pli->pi", turn, most_noise, turn)[:, None]
     noise = np.minimum(bands.noise(seen), _NOISE_MARGIN * most)
     powers = _Powers(bands.power(turned), bands.power(seen) - noise, noise, bands.number)
-    return Courses(fused, turned.astype(np.float32, copy=False), turn, powers, errors)
+    return Courses(fused, space.floats(turned), turn, powers, errors)
 
 
 def common_support(courses: Sequence[Courses]) -> CommonSupport:
@@ -215,38 +219,37 @@ class _Bands:
         self._n_frames = n_frames
         self.number = np.diff([*self._starts, n_frames]).astype(np.float64)[:, None]
 
-    def power(self, spectrum: NDArray[np.floating]) -> NDArray[np.float64]:
+    def power(self, spectrum: Any) -> NDArray[np.float64]:
         """Mean squares, (patches, bands, K)."""
-        sums = np.add.reduceat(np.square(spectrum, dtype=np.float64), self._starts, axis=1)
-        power: NDArray[np.float64] = sums / self.number
+        power: NDArray[np.float64] = (
+            space_of(spectrum).band_powers(spectrum, self._starts) / self.number
+        )
         return power
 
-    def noise(self, spectrum: NDArray[np.floating]) -> NDArray[np.float64]:
+    def noise(self, spectrum: Any) -> NDArray[np.float64]:
         """Mean squares above a quarter of the frame rate, (patches, 1, K)."""
-        high = spectrum[:, self._n_frames // 2 :]
-        noise: NDArray[np.float64] = np.square(high, dtype=np.float64).mean(axis=1, keepdims=True)
+        high = spectrum[:, self._n_frames // 2 :, :]
+        noise: NDArray[np.float64] = space_of(high).band_powers(high, [0]) / high.shape[1]
         return noise
 
 
-def _scaled(
-    spectrum: NDArray[np.floating], gains: NDArray[np.float64], number: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def _scaled(spectrum: Any, gains: NDArray[np.float64], number: NDArray[np.float64]) -> Any:
     """Each band of so many coefficients times its gain."""
-    each = np.repeat(gains.astype(np.float32), number[:, 0].astype(int), axis=1)
-    scaled: NDArray[np.float32] = spectrum * each
-    return scaled
+    space, band_of = space_of(spectrum), np.repeat(np.arange(len(number)), number[:, 0].astype(int))
+    each = space.array(gains.astype(np.float32))
+    return spectrum * space.xp.take(each, space.array(band_of), axis=1)
 
 
-def _independent(
-    spectrum: NDArray[np.floating],
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _independent(spectrum: Any) -> tuple[Any, NDArray[np.floating]]:
     """Combinations of courses that do not go together, and the rotation that makes them."""
-    _, turn = np.linalg.eigh(spectrum.transpose(0, 2, 1) @ spectrum)
-    return spectrum @ turn, turn
+    space = space_of(spectrum)
+    products = space.host(space.xp.matrix_transpose(spectrum) @ spectrum)
+    _, turn = np.linalg.eigh(products)
+    return spectrum @ space.array(turn), turn
 
 
 def _weights(
-    bands: _Bands, residual: NDArray[np.floating], fused: NDArray[np.floating]
+    bands: _Bands, residual: Any, fused: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shares of the residual that are signal, (patches, bands, K), and errors (2, patches).
 

@@ -94,10 +94,11 @@ def _missing_by_share(share_of_zeros: NDArray[np.float64], n_columns: int) -> ND
     return missing
 
 
-def zero_where_unknown(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def zero_where_unknown(values: Any) -> Any:
     """The same array with 0 in place of what is not finite."""
-    if not np.isfinite(values.sum()):
-        values[~np.isfinite(values)] = 0
+    space, xp = space_of(values), space_of(values).xp
+    if not space.holds(xp.isfinite(xp.sum(values))):
+        values[~xp.isfinite(values)] = 0
     return values
 
 
@@ -136,9 +137,9 @@ class MaskedValues:
             del self._blocks[first]
 
 
-def filled(raw: NDArray[Any], frames: NDArray[np.float32]) -> NDArray[np.float32]:
+def filled(raw: Any, frames: Any) -> Any:
     """The raw frames as float32, with those of another recording where nothing was measured."""
-    values = raw.astype(np.float32)
-    for unmeasured in (missing_rows(raw), ~np.isfinite(values)):
-        values[unmeasured] = frames[unmeasured]
-    return values
+    space, xp = space_of(raw), space_of(raw).xp
+    values = space.floats(raw)
+    unmeasured = space.array(missing_rows(raw))[:, :, None] | ~xp.isfinite(values)
+    return xp.where(unmeasured, frames, values)

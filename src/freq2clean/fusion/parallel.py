@@ -23,6 +23,7 @@ __all__ = [
     "Spare",
     "few_frames",
     "frames_per_task",
+    "is_at_work",
     "one_blas_thread",
     "over_items",
     "over_pixels",
@@ -68,13 +69,18 @@ def over_items(function: Callable[[Item], None], items: Iterable[Item]) -> None:
         finally:
             _local.is_at_work = False
 
-    if getattr(_local, "is_at_work", False):
+    if is_at_work():
         for item in waiting:
             function(item)
         return
     with one_blas_thread():
         for _ in _pool(n_threads()).map(work, range(n_threads())):
             pass
+
+
+def is_at_work() -> bool:
+    """Whether this thread works on an item of `over_items`."""
+    return getattr(_local, "is_at_work", False)
 
 
 def over_rows(function: Callable[[int], None], n_rows: int) -> None:

@@ -7,6 +7,7 @@ are read from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.fusion.parallel import frames_per_task, over_items
+from freq2clean.fusion.spaces import space_of
 
 __all__ = ["Box", "Group", "PatchGrid"]
 
@@ -77,49 +78,48 @@ class PatchGrid:
         tapers: NDArray[np.float32] = np.einsum("ia,jb->ijab", *shares).astype(np.float32)
         return tapers
 
-    def pad(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    def pad(self, frames: Any) -> Any:
         """Frames (n, Y, X) with the last rows and columns repeated to whole cells."""
         if self.padded == self.shape:
             return frames
-        padded = np.empty((len(frames), *self.padded), np.float32)
+        padded = space_of(frames).empty((frames.shape[0], *self.padded))
         self.fill(padded, frames)
         return padded
 
-    def fill(self, padded: NDArray[np.float32], frames: NDArray[np.float32]) -> None:
+    def fill(self, padded: Any, frames: Any) -> None:
         """The same into frames that have the room."""
         rows, columns = self.shape
         padded[:, :rows, :columns] = frames
-        padded[:, rows:, :columns] = frames[:, -1:]
+        padded[:, rows:, :columns] = frames[:, -1:, :]
         padded[:, :, columns:] = padded[:, :, columns - 1 : columns]
 
-    def deviations(
-        self, frames: NDArray[np.float32], reference: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def deviations(self, frames: Any, reference: Any) -> Any:
         """Frames (n, Y, X) less a padded reference, in cells (n, rows, columns).
 
         A cell is the sum of its pixels over their root. What is not finite counts as the reference.
         """
-        rows, columns = (n // self.cell for n in self.padded)
-        cells = np.empty((len(frames), rows, columns), np.float32)
-        base = self.binned(reference[None])
-        step = frames_per_task(reference.size)
+        space, n_frames = space_of(frames, reference), frames.shape[0]
+        xp = space.xp
+        cells = space.empty((n_frames, *(n // self.cell for n in self.padded)))
+        base = self.binned(reference[None, ...])
 
-        def fill(first: int) -> None:
-            padded = self.pad(frames[first : first + step])
+        def fill(some: slice) -> None:
+            padded = self.pad(frames[some, ...])
             with np.errstate(invalid="ignore"):
                 binned = self.binned(padded)
-            if not np.isfinite(binned.sum()):
-                binned = self.binned(np.where(np.isfinite(padded), padded, reference))
-            np.subtract(binned, base, out=cells[first : first + len(padded)])
+            if not space.holds(xp.isfinite(xp.sum(binned))):
+                binned = self.binned(xp.where(xp.isfinite(padded), padded, reference))
+            binned -= base
+            cells[some, ...] = binned
 
-        over_items(fill, range(0, len(frames), step))
+        space.over_frames(fill, n_frames, math.prod(self.padded))
         return cells
 
-    def binned(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    def binned(self, frames: Any) -> Any:
         """Padded frames, or whole patches, in cells."""
-        bands = _sum_of([frames[:, y :: self.cell] for y in range(self.cell)])
+        bands = _sum_of([frames[:, y :: self.cell, :] for y in range(self.cell)])
         cells = _sum_of([bands[:, :, x :: self.cell] for x in range(self.cell)])
-        cells *= np.float32(1 / self.cell)
+        cells *= 1 / self.cell
         return cells
 
     def groups(self, columns: Sequence[NDArray[np.intp]]) -> list[Group]:
@@ -228,8 +228,18 @@ class Group:
     pixels: Box
     cells: Box
 
+    @property
+    def where(self) -> tuple[int, NDArray[np.intp]]:
+        """Its patches in arrays over the grid."""
+        return self.row, self.columns
 
-def _sum_of(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    @property
+    def neighbourhoods(self) -> list[slice]:
+        """Which of its patches are neighbours: all of them."""
+        return [slice(None)]
+
+
+def _sum_of(parts: list[Any]) -> Any:
     total = parts[0] + parts[1]
     for part in parts[2:]:
         total += part

@@ -8,8 +8,8 @@ and from the host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, cached_property, lru_cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
@@ -20,17 +20,24 @@ import array_api_compat as compat
 import numpy as np
 from array_api_compat import numpy as numpy_namespace
 from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
+from scipy.fft import dct, dctn, idct, idctn
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.bases import dct_basis
-from freq2clean.fusion.parallel import over_items, over_pixels, scratch
+from freq2clean.fusion.parallel import (
+    few_frames,
+    frames_per_task,
+    is_at_work,
+    over_items,
+    over_pixels,
+    scratch,
+)
 from freq2clean.threads import n_threads
 
 __all__ = ["HOST", "Space", "is_elsewhere", "space_of", "to_host", "torch_devices", "torch_space"]
 
 _BYTES_AT_ONCE = 1 << 29
-_CONSTANTS = 16
+_CONSTANTS = 32
 
 
 class Space:
@@ -145,6 +152,19 @@ class Space:
         for first in range(0, n_images, step):
             function(slice(first, min(first + step, n_images)))
 
+    def over_items(self, function: Callable[[Any], None], items: Iterable[Any]) -> None:
+        """Call ``function`` on each item."""
+        for item in items:
+            function(item)
+
+    def over_frames(self, function: Callable[[slice], None], n_frames: int, n_pixels: int) -> None:
+        """Call ``function`` on slices that cover ``range(n_frames)``."""
+        function(slice(0, n_frames))
+
+    def few_frames(self, n_pixels: int) -> int:
+        """How many frames to work on at a time, patch by patch."""
+        return min(256, max(8, _BYTES_AT_ONCE // (16 * n_pixels)))
+
     values_at_once = _BYTES_AT_ONCE // 16
     """How many coefficients of patches to work on at a time."""
 
@@ -185,6 +205,27 @@ class Space:
             values = self._transform(values, axis, self.xp.matrix_transpose(matrix))
         return values
 
+    def dct(self, courses: Any) -> Any:
+        """The orthonormal DCT-II along the second axis of (patches, T, K), float32.
+
+        By an FFT of the even, then the odd values: Makhoul (1980), doi:10.1109/TASSP.1980.1163351.
+        """
+        xp, n = self.xp, courses.shape[1]
+        order, turn, *_ = self._of_fft(n)
+        values = xp.astype(xp.take(courses, order, axis=1), xp.complex64)
+        return xp.real(xp.fft.fft(values, axis=1) * turn)
+
+    def idct(self, courses: Any) -> Any:
+        """The inverse of `dct`."""
+        xp, n = self.xp, courses.shape[1]
+        _, _, turn, turn_back, back, order = self._of_fft(n)
+        values = courses * turn + xp.take(courses, back, axis=1) * turn_back
+        return xp.take(xp.real(xp.fft.ifft(values, axis=1)), order, axis=1)
+
+    def _of_fft(self, n: int) -> list[Any]:
+        parts = _order_and_turns(n)
+        return [self.constant(("fft", n, i), partial(parts.__getitem__, i)) for i in range(6)]
+
     def _cosines(self, n: int, like: Any) -> Any:
         matrix = self.constant(("dct", n), lambda: dct_basis(n, n).astype(np.float32))
         if like.dtype == matrix.dtype:
@@ -221,6 +262,23 @@ class Space:
     def sums(self, values: Any) -> Any:
         """The sums over the last four axes."""
         return self.xp.sum(values, axis=(-4, -3, -2, -1), dtype=self.real)
+
+    def eigh(self, matrices: Any) -> tuple[Any, Any]:
+        """Eigenvalues and eigenvectors of symmetric matrices."""
+        values, vectors = self.xp.linalg.eigh(matrices)
+        return values, vectors
+
+    def band_powers(self, courses: Any, starts: Sequence[int]) -> NDArray[np.float64]:
+        """Sums of squares over bands of the second axis of (n, T, K): (n, bands, K), on the host.
+
+        A band reaches from its start to that of the next.
+        """
+        xp, squares = self.xp, courses * courses
+        sums = [
+            xp.sum(squares[:, first:last, :], axis=1, dtype=self.real)
+            for first, last in pairwise([*starts, courses.shape[1]])
+        ]
+        return self.host(xp.stack(sums, axis=1)).astype(np.float64)
 
     def ring_powers(self, images: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
         """Sums of squares of images (K, Y, X) over rings: (K, n_rings), on the host."""
@@ -282,6 +340,16 @@ class _Host(Space):
     ) -> None:
         over_items(function, [slice(i, i + 1) for i in range(n_images)])
 
+    def over_items(self, function: Callable[[Any], None], items: Iterable[Any]) -> None:
+        over_items(function, items)
+
+    def over_frames(self, function: Callable[[slice], None], n_frames: int, n_pixels: int) -> None:
+        step = frames_per_task(n_pixels)
+        over_items(function, [slice(i, min(i + step, n_frames)) for i in range(0, n_frames, step)])
+
+    def few_frames(self, n_pixels: int) -> int:
+        return few_frames(n_pixels)
+
     def scratch(self, name: str, shape: tuple[int, int]) -> Any:
         return scratch(name, shape)
 
@@ -313,6 +381,12 @@ class _Host(Space):
             values, axes=axes, norm="ortho", workers=_workers(values), overwrite_x=overwrite
         )
 
+    def dct(self, courses: Any) -> Any:
+        return dct(courses, axis=1, norm="ortho")
+
+    def idct(self, courses: Any) -> Any:
+        return idct(courses, axis=1, norm="ortho", overwrite_x=True)
+
     def at_least(self, values: Any, least: float) -> Any:
         return np.maximum(values, values.dtype.type(least))
 
@@ -320,6 +394,12 @@ class _Host(Space):
         lead = left.shape[:-4]
         pairs = zip(left.reshape(prod(lead), -1), right.reshape(prod(lead), -1), strict=True)
         return np.array([float(np.vdot(x, y)) for x, y in pairs]).reshape(lead)
+
+    def band_powers(self, courses: Any, starts: Sequence[int]) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = np.add.reduceat(
+            np.square(courses, dtype=np.float64), starts, axis=1
+        )
+        return sums
 
     def ring_powers(self, images: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
         return np.stack([self.ring_sums(image**2, index) for image in images])
@@ -365,6 +445,12 @@ class _Torch(_WithOut):
 
     def frames(self, block: Any) -> Any:
         return super().frames(block.detach())
+
+    def eigh(self, matrices: Any) -> tuple[Any, Any]:
+        if self.device.type != "mps":
+            return super().eigh(matrices)
+        values, vectors = super().eigh(matrices.cpu())
+        return values.to(self.device), vectors.to(self.device)
 
     def add_product(self, level: Any, left: Any, right: Any, *, out: Any) -> None:
         self.xp.addmm(level, left, right, out=out)
@@ -483,5 +569,17 @@ def to_host(array: Any) -> NDArray[Any]:
 
 
 def _workers(values: Any) -> int | None:
-    """All threads for more than one image."""
-    return n_threads() if prod(values.shape[:-2]) > 1 else None
+    """All threads for more than one image, where they are free."""
+    return n_threads() if prod(values.shape[:-2]) > 1 and not is_at_work() else None
+
+
+@lru_cache(2)
+def _order_and_turns(n: int) -> list[NDArray[Any]]:
+    """For a DCT by an FFT: where values go, what turns their spectrum, and for the way back."""
+    order = np.concatenate([np.arange(0, n, 2), np.arange(n - 1 - n % 2, 0, -2)])
+    scale = np.sqrt(np.where(np.arange(n) > 0, 2, 1) / n)
+    turn = np.exp(-0.5j * np.pi * np.arange(n) / n)
+    back = -np.arange(n) % n
+    turn_back = np.where(back > 0, -1j, 0) / scale[back] / turn
+    turns = (x.astype(np.complex64)[:, None] for x in (scale * turn, 1 / scale / turn, turn_back))
+    return [order, *turns, back, np.argsort(order)]
