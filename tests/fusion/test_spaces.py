@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from freq2clean.errors import InputError
-from freq2clean.fusion import Dct, Fft, Wiener
+from freq2clean.fusion import Auto, Dct, Fft, Subspace, Wiener
 from freq2clean.fusion.rings import ring_index, ring_sums
 from freq2clean.fusion.spaces import HOST, space_of, to_host
 
@@ -20,6 +20,8 @@ METHODS = {
     "dct-plain": Dct(spatial_cutoff=6, spatial_width=8, raw_average=1, window=30, overlap=0.5),
     "wiener": Wiener(n_bins=12),
     "wiener-few-bins": Wiener(window=30, overlap=0.3, n_bins=4),
+    "subspace": Subspace(n_bins=6),
+    "subspace-windows": Subspace(window=40, overlap=0.3, n_bins=4, limit=False),
 }
 methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 SHAPE = (70, 33, 46)
@@ -108,6 +110,17 @@ def test_inputs_are_left_alone(method, send, make_pair, fuse):
     np.testing.assert_array_equal(to_host(denoised), pair.denoised)
 
 
+def test_auto_tries_and_chooses_windows_as_by_numpy(send, make_pair):
+    pair = make_pair((520, 17, 20))
+    raw, denoised = send(pair.raw), send(pair.denoised)
+    expected, fusion = Auto().fit(pair.raw, pair.denoised), Auto().fit(raw, denoised)
+    trials = fusion.findings["window_trials"]
+    assert [trial["window"] for trial in trials] == [520, 276]
+    for trial, other in zip(trials, expected.findings["window_trials"], strict=True):
+        assert trial == pytest.approx(other, rel=1e-4)
+    assert_same(fusion.apply(denoised), expected.apply(pair.denoised), denoised)
+
+
 def test_into_memory_that_is_given(send, make_pair):
     pair = make_pair((20, 9, 8))
     denoised = send(pair.denoised)
@@ -136,6 +149,19 @@ def test_cosine_transforms(axes, send):
     np.testing.assert_allclose(to_host(spectrum), HOST.dctn(values, axes=axes), atol=1e-5)
     back = space_of(there).idctn(spectrum, axes=axes)
     np.testing.assert_allclose(to_host(back), values, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 75, 256])
+def test_cosine_transforms_of_courses(n_frames, send):
+    courses = np.random.default_rng(0).standard_normal((3, n_frames, 2)).astype(np.float32)
+    there = send(courses)
+    space = space_of(there)
+    spectrum = space.dct(there)
+    np.testing.assert_allclose(to_host(spectrum), HOST.dct(courses), atol=1e-5)
+    np.testing.assert_allclose(to_host(space.idct(spectrum)), courses, atol=1e-5)
+    starts = [0, 1, 3, 10][: min(n_frames, 4)]
+    powers = space.band_powers(there, starts)
+    np.testing.assert_allclose(powers, HOST.band_powers(courses, starts), rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 31), (1, 1), (2, 3, 1, 9)])

@@ -6,15 +6,15 @@ few tiles: the expected fall of the squared error, which needs no ground truth, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freq2clean.fusion.method import Plan
-from freq2clean.fusion.parallel import over_items
+from freq2clean.fusion.spaces import space_of
 from freq2clean.fusion.subspace import CourseSurvey, Subspace, SubspacePlan
 from freq2clean.fusion.survey import Survey
 from freq2clean.fusion.wiener import DEFAULT_MEMORY_BYTES, RUN_FRAMES, tiles_of
@@ -103,15 +103,20 @@ class _TrialSurvey(CourseSurvey):
         trial = [(s, min(s + RUN_FRAMES, longest)) for s in range(0, longest, RUN_FRAMES)]
         self.runs = [*runs, *trial]
         self._trial_tiles = tiles_of(shape)
-        self._kept: list[list[list[NDArray[Any]]]] = []
+        self._kept: list[list[list[Any]]] = []
 
-    def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def add(self, raw: Any, denoised: Any) -> None:
         if self._n_to_survey:
             self._n_to_survey -= 1
             super().add(raw, denoised)
             return
-        kept = [[block[:, *box].copy() for box in self._trial_tiles] for block in (raw, denoised)]
-        self._kept.append(kept)
+        xp = space_of(raw, denoised).xp
+        self._kept.append(
+            [
+                [xp.asarray(block[:, *box], copy=True) for box in self._trial_tiles]
+                for block in (raw, denoised)
+            ]
+        )
 
     def best_split(self, method: Subspace, memory_bytes: int) -> tuple[int, dict[int, float]]:
         """Into how many windows to split the first, and what each window tried should gain.
@@ -141,14 +146,14 @@ class _TrialSurvey(CourseSurvey):
             keep_fixed_pattern=method.keep_fixed_pattern,
             limit=False,
         )
-        scale = self.scale()
+        scale, space = self.scale(), self.components.space
         gains = np.zeros(len(self._trial_tiles))
 
         def try_tile(tile: int) -> None:
             raw, denoised = (
-                np.concatenate([kept[which][tile] for kept in self._kept]) for which in range(2)
+                space.xp.concat([kept[which][tile] for kept in self._kept]) for which in range(2)
             )
-            share = raw[0].size / self._n_pixels
+            share = math.prod(raw.shape[1:]) / self._n_pixels
             fusion = trial.fit(
                 raw,
                 scale.apply(denoised),
@@ -157,5 +162,5 @@ class _TrialSurvey(CourseSurvey):
             )
             gains[tile] = fusion.findings["expected_mse_reduction"]
 
-        over_items(try_tile, range(len(gains)))
+        space.over_items(try_tile, range(len(gains)))
         return float(gains.mean())

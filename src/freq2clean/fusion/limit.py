@@ -27,6 +27,7 @@ from freq2clean.fusion.bases import dct_basis, temporal_bands
 from freq2clean.fusion.courses import has_excess, variance_of_supported
 from freq2clean.fusion.parallel import Spare, over_items, plain_scratch
 from freq2clean.fusion.rings import fine_rings, ring_index, ring_sizes, ring_sums
+from freq2clean.fusion.spaces import HOST, Space, space_of
 from freq2clean.fusion.windows import Window, plan_windows
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Tiling",
     "limit_frames",
     "limit_windows",
+    "shares_of_excess",
 ]
 
 _TILE_PIXELS = 96
@@ -122,6 +124,10 @@ class Tiling:
         share: NDArray[np.float64] = sums / self.widths / np.mean(self.typical_taper**2)
         return share
 
+    def in_time(self, time_taper: NDArray[np.float32]) -> float:
+        """The power that a taper leaves, over that which the typical one does."""
+        return float(np.mean(time_taper**2) / np.mean(self.typical_taper**2))
+
     def spatial_tapers(self, row: int, column: int) -> tuple[NDArray[np.float32], ...]:
         """Tapers of a tile along its rows and along its columns."""
         windows = self.axes[0][row], self.axes[1][column]
@@ -175,7 +181,7 @@ class Tiling:
         What is scaled is the frames' deviation from the reference, tapered on the way in and out.
         Bands that are scaled as one need no transform: they are what the others leave.
         """
-        in_time = np.mean(time_taper**2) / np.mean(self.typical_taper**2)
+        in_time = self.in_time(time_taper)
 
         def take_off(row: int, column: int) -> None:
             excess, n_apart = limit.excess[row, column], limit.n_apart[row, column]
@@ -188,11 +194,9 @@ class Tiling:
             spectrum = images.reshape(-1, *self.index.shape)
             spectrum = dctn(spectrum, axes=(1, 2), norm="ortho", overwrite_x=True)
             power = _band_powers(spectrum, widths, self.index)
-            too_much = in_time * self.number * excess
-            shares = _shares(too_much[:n_apart], power)
             whole_power = np.einsum("tyx,tyx->t", values, values) @ np.square(time_taper)
-            together = _shares(too_much[n_apart:].sum(), whole_power - power.sum())
-            for part, per_ring in zip(_parts(spectrum, widths), shares - together, strict=True):
+            apart, together = shares_of_excess(in_time * self.number * excess, power, whole_power)
+            for part, per_ring in zip(_parts(spectrum, widths), apart, strict=True):
                 part *= per_ring.astype(np.float32)[self.index]
             images = idctn(spectrum, axes=(1, 2), norm="ortho", overwrite_x=True)
             taken = _product("taken", cosines.T, images.reshape(len(images), -1))
@@ -227,6 +231,18 @@ def _product(
     return product
 
 
+def shares_of_excess(
+    too_much: NDArray[np.float64], power: NDArray[np.float64], whole_power: float
+) -> tuple[NDArray[np.float64], float]:
+    """What part of a tile's power is excess, ring by ring in its first bands, and in all others.
+
+    ``too_much`` is for all bands and rings, ``power`` for those of the first; theirs is given less
+    that of the others.
+    """
+    together = float(_shares(too_much[len(power) :].sum(), whole_power - power.sum()))
+    return _shares(too_much[: len(power)], power) - together, together
+
+
 def _shares(too_much: Any, power: Any) -> Any:
     """What part of the power is excess."""
     return np.clip(too_much / np.maximum(power, 1e-30), 0, 1)
@@ -253,7 +269,7 @@ class Limit:
     ----------
     start : int
         From this frame on.
-    reference : ndarray, (Y, X), float32
+    reference : array, (Y, X), float32
         The image whose deviations are scaled.
     excess : ndarray, (rows, columns, bands, rings)
         Mean squared coefficient that the raw recording does not support, in each tile.
@@ -263,7 +279,7 @@ class Limit:
     """
 
     start: int
-    reference: NDArray[np.float32]
+    reference: Any
     excess: NDArray[np.float64]
     n_apart: NDArray[np.intp]
 
@@ -288,16 +304,17 @@ class LimitMoments:
     def __init__(self, tiling: Tiling, start: int, before: LimitMoments | None = None) -> None:
         self._start = start
         self._tiling = tiling
-        self._reference: NDArray[np.float32] | None = None
+        self._reference: Any = None
         self._before = before
         self.expected_errors = (0.0, 0.0)
         self._powers: list[NDArray[np.float64]] = []
 
-    def add(self, raw: NDArray[np.float32], fused: NDArray[np.float32]) -> None:
+    def add(self, raw: Any, fused: Any) -> None:
         """Add a run of as many frames as the tiling has, without values that are not finite."""
+        mean = space_of(raw, fused).xp.mean
         if self._reference is None:
-            self._reference = fused.mean(axis=0)
-        both = [self._tiling.powers(frames, frames.mean(axis=0)) for frames in (raw, fused)]
+            self._reference = mean(fused, axis=0)
+        both = [self._tiling.powers(frames, mean(frames, axis=0)) for frames in (raw, fused)]
         self._powers.append(np.stack(both))
 
     def after(self, earlier: Sequence[LimitMoments]) -> LimitMoments:
@@ -398,6 +415,8 @@ class Limiter:
     spare : Spare
         Where memory for as many frames as the tiling has is taken from, while a window is worked
         on.
+    space : Space
+        Where the frames are.
     wanted : (int, int), optional
         Frames that must come out right: others are pushed only where windows reach beyond these.
     """
@@ -409,17 +428,20 @@ class Limiter:
         stop: int,
         spare: Spare,
         *,
+        space: Space = HOST,
         wanted: tuple[int, int] | None = None,
     ) -> None:
         self._tiling = tiling
         self._spare = spare
+        self._space = space
         first, last = wanted or (start, stop)
         windows = limit_windows(tiling, start, stop)
         self._windows = deque(w for w in windows if w.start < last and first < w.stop)
         self._start = self._end = self._windows[0].start
-        self._frames = np.empty((self._windows[0].n_frames, *tiling.shape), np.float32)
-        self._begun = self._frames[:0]
-        self._unknown: dict[int, NDArray[np.bool_]] = {}
+        self._shape = (self._windows[0].n_frames, *tiling.shape)
+        self._frames = space.empty(self._shape)
+        self._begun = self._frames[:0, ...]
+        self._unknown: dict[int, Any] = {}
 
     @property
     def start(self) -> int:
@@ -429,9 +451,9 @@ class Limiter:
     def push(
         self,
         n_frames: int,
-        write: Callable[[slice, NDArray[np.float32]], object],
+        write: Callable[[slice, Any], object],
         limit_at: Callable[[int], Limit],
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    ) -> Iterator[tuple[int, Any]]:
         """Take the next frames; gives those that are done, valid until the next are asked for.
 
         Parameters
@@ -444,39 +466,44 @@ class Limiter:
         """
         first = 0
         while first < n_frames:
-            room = self._frames[self._end - self._start :][: n_frames - first]
-            write(slice(first, first + len(room)), room)
+            held = self._end - self._start
+            last = min(n_frames, first + self._shape[0] - held)
+            room = self._frames[held : held + last - first, ...]
+            write(slice(first, last), room)
             self._set_aside(room)
-            self._end += len(room)
-            first += len(room)
+            self._end += last - first
+            first = last
             if self._end == self._windows[0].stop:
-                limited = self._spare.take(self._frames.shape)
+                limited = self._spare.take(self._space, self._shape)
                 yield self._limit(limited, limit_at)
                 self._spare.give_back(limited)
 
-    def _set_aside(self, frames: NDArray[np.float32]) -> None:
+    def _set_aside(self, frames: Any) -> None:
         """Remember what is not finite, and put 0 in its place."""
-        if not np.isfinite(frames.sum()):
-            for frame, values in enumerate(frames, start=self._end):
-                unknown = ~np.isfinite(values)
-                if unknown.any():
-                    self._unknown[frame] = unknown
-                    values[unknown] = 0
+        space, xp = self._space, self._space.xp
+        if space.holds(xp.isfinite(xp.sum(frames))):
+            return
+        unknown = ~xp.isfinite(frames)
+        for i in np.flatnonzero(space.host(xp.any(unknown, axis=(1, 2)))).tolist():
+            self._unknown[self._end + i] = xp.asarray(unknown[i, ...], copy=True)
+        frames[unknown] = 0
 
-    def _limit(
-        self, limited: NDArray[np.float32], limit_at: Callable[[int], Limit]
-    ) -> tuple[int, NDArray[np.float32]]:
+    def _limit(self, limited: Any, limit_at: Callable[[int], Limit]) -> tuple[int, Any]:
         """Finish the oldest window, and make room for the next."""
-        window = self._windows.popleft()
+        xp, window = self._space.xp, self._windows.popleft()
         limit = limit_at((window.start + window.stop) // 2)
         taper = np.sqrt(window.taper).astype(np.float32)
-        np.concatenate([self._begun, self._frames[len(self._begun) :]], out=limited)
+        n_begun = self._begun.shape[0]
+        limited[:n_begun, ...] = self._begun
+        limited[n_begun:, ...] = self._frames[n_begun:, ...]
         self._tiling.take_off(self._frames, limit, taper, limited)
         n_done = (self._windows[0].start if self._windows else window.stop) - window.start
         for frame in range(window.start, window.start + n_done):
             if frame in self._unknown:
-                limited[frame - window.start][self._unknown.pop(frame)] = np.nan
-        self._begun = limited[n_done:].copy()
-        self._frames[: len(self._begun)] = self._frames[n_done:].copy()
+                done = limited[frame - window.start, ...]
+                done[self._unknown.pop(frame)] = np.nan
+        self._begun = xp.asarray(limited[n_done:, ...], copy=True)
+        left = xp.asarray(self._frames[n_done:, ...], copy=True)
+        self._frames[: left.shape[0], ...] = left
         self._start += n_done
-        return window.start, limited[:n_done]
+        return window.start, limited[:n_done, ...]

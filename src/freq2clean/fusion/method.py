@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.corrections import Correction
@@ -21,7 +17,7 @@ from freq2clean.fusion.moments import Projection, accumulate
 from freq2clean.fusion.parallel import Spare, few_frames
 from freq2clean.fusion.regression import CourseMoments, Detail
 from freq2clean.fusion.scale import Scale
-from freq2clean.fusion.spaces import is_elsewhere, space_of
+from freq2clean.fusion.spaces import HOST, Space, is_elsewhere, space_of
 from freq2clean.fusion.survey import Survey, spread_runs
 from freq2clean.fusion.windows import Window
 
@@ -38,8 +34,6 @@ class ArrayLike3D(Protocol):
 
 
 _REVIEW_RUNS = 4
-ON_DEVICES = ("fft", "dct", "wiener")
-"""Names of the methods that compute where arrays are; the others do on the host."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +102,6 @@ class Method(ABC):
         self, n_frames: int, shape: tuple[int, int], survey: Survey, *, memory_bytes: int | None
     ) -> Plan:
         """The jobs for a recording of ``n_frames`` frames, after the survey."""
-
-    @property
-    def on_devices(self) -> bool:
-        """Whether it computes where arrays are."""
-        return self.name in ON_DEVICES
 
     def parameters(self) -> dict[str, Any]:
         """Name and parameters, JSON-serialisable, for the provenance."""
@@ -184,6 +173,7 @@ class Fusion:
         self._plan: Plan | None = None
         self._jobs: list[Job] = []
         self._masked = MaskedValues()
+        self._space: Space = HOST
         self.scale = Scale()
         self.corrections: list[Correction] = []
         self._reviews: list[Review] = []
@@ -191,7 +181,6 @@ class Fusion:
         self._limiter: Limiter | None = None
         self._spare = Spare()
         self._forgotten = 0
-        self._said_where = False
 
     @property
     def survey_runs(self) -> Sequence[tuple[int, int]]:
@@ -201,26 +190,11 @@ class Fusion:
     def look(self, raw: Any, denoised: Any) -> None:
         """Survey one of the runs: two blocks (n, Y, X)."""
         assert self._survey is not None, "surveyed, and planned"
-        self._say_where(raw)
-        self._survey.add(self._here(raw), self._here(denoised))
-
-    def _say_where(self, block: Any) -> None:
-        space = space_of(block)
-        if not (space.is_host or self.method.on_devices or self._said_where):
-            self._said_where = True
-            warnings.warn(
-                f"method {self.method.name} computes on the host: frames are brought there from "
-                f"{space} and back, block by block; {', '.join(ON_DEVICES)} stay where they are",
-                stacklevel=2,
-            )
-
-    def _here(self, block: Any) -> Any:
-        """A block where the method computes."""
-        return block if self.method.on_devices else space_of(block).host(block)
+        self._space = space_of(raw, denoised)
+        self._survey.add(raw, denoised)
 
     def add(self, start: int, raw: Any, denoised: Any) -> None:
         """Step 1: the next frames, ``start`` onward, two blocks (n, Y, X); solves what it can."""
-        raw, denoised = self._here(raw), self._here(denoised)
         plan = self._plan or self._make_plan()
         projections = dict.fromkeys(p for job in self._jobs for p in job.projections)
         accumulate(start, raw, denoised, list(projections), scale=self.scale, masked=self._masked)
@@ -251,21 +225,19 @@ class Fusion:
 
     def review(self, start: int, raw: Any, denoised: Any) -> None:
         """Look once more at frames ``start`` onward, now that their correction is known."""
-        raw, denoised = self._here(raw), self._here(denoised)
         review = self._reviews[0]
         self._look_again(review, start, raw, denoised)
         if not review.pieces:
             self._limits.append(review.moments.solve())
             self._reviews.pop(0)
 
-    def _look_again(
-        self, review: Review, start: int, raw: NDArray[Any], denoised: NDArray[Any]
-    ) -> None:
-        values, fused = review.room(start, start + len(raw))
+    def _look_again(self, review: Review, start: int, raw: Any, denoised: Any) -> None:
+        space, xp = self._space, self._space.xp
+        values, fused = review.room(space, start, start + raw.shape[0])
         zero_where_unknown(self._corrected(denoised, start, fused, components=False))
-        values[...] = raw
-        if missing_rows(raw).any() or not np.isfinite(values.sum()):
-            whole = fused.copy()
+        space.copy(raw, out=values)
+        if missing_rows(raw).any() or not space.holds(xp.isfinite(xp.sum(values))):
+            whole = xp.asarray(fused, copy=True)
             self._put_back(start, whole)
             values[...] = filled(raw, whole)
         review.look(self._details)
@@ -306,13 +278,7 @@ class Fusion:
             where either recording is.
         """
         self._check_block(denoised, first_frame)
-        there, here = space_of(denoised), self._here(denoised)
-        if there is not space_of(here):
-            fused = there.array(self._apply(here, first_frame, None))
-            return fused if out is None else _copied(fused, out)
-        return self._apply(there.frames(denoised), first_frame, out)
-
-    def _apply(self, denoised: Any, first_frame: int, out: Any) -> Any:
+        denoised = as_frames(denoised)
         tiling = self._plan.tiling if self._plan else None
         fused = self._corrected(denoised, first_frame, out, components=not tiling)
         if tiling:
@@ -321,10 +287,11 @@ class Fusion:
                     f"{fused.shape[0]} frames given; the power limit needs {tiling.n_frames} or "
                     "more at once"
                 )
-            limiter = Limiter(tiling, first_frame, first_frame + fused.shape[0], self._spare)
+            n_frames = fused.shape[0]
+            limiter = self._new_limiter(tiling, first_frame, first_frame + n_frames)
             write = partial(_copy_some, fused)
-            for start, part in limiter.push(fused.shape[0], write, self._limit_at):
-                fused[start - first_frame :][: len(part)] = part
+            for start, part in limiter.push(n_frames, write, self._limit_at):
+                fused[start - first_frame : start - first_frame + part.shape[0], ...] = part
             self._put_back(first_frame, fused)
         self._blank(first_frame, fused)
         return fused
@@ -337,43 +304,38 @@ class Fusion:
         Frames that need later ones come with those. They are written into what ``room`` gives for
         a range of frames, which may be the same memory again.
         """
-        there, here = space_of(denoised), self._here(denoised)
-        if there is not space_of(here):
-            for start, fused in self._stream(here, first_frame, _new_room(self.shape)):
-                yield _copied(there.array(fused), room(start, start + fused.shape[0]))
-            return
-        for _, fused in self._stream(here, first_frame, room):
-            yield fused
-
-    def _stream(
-        self, denoised: Any, first_frame: int, room: Callable[[int, int], Any]
-    ) -> Iterator[tuple[int, Any]]:
-        """The same, with the first frame of what comes."""
         tiling = self._plan.tiling if self._plan else None
         if tiling is None:
             stop = first_frame + denoised.shape[0]
             out = room(first_frame, stop)
-            yield first_frame, self.apply(denoised, first_frame=first_frame, out=out)
+            yield self.apply(denoised, first_frame=first_frame, out=out)
             self._forget(stop, stop)
             return
         self._check_block(denoised, first_frame)
         if self._limiter is None:
-            self._limiter = Limiter(tiling, 0, self.n_frames, self._spare)
+            self._limiter = self._new_limiter(tiling, 0, self.n_frames)
         late = max(0, self._limiter.start - first_frame)
-        denoised, first_frame = denoised[late:], first_frame + late
+        denoised, first_frame = denoised[late:, ...], first_frame + late
+        n_block = denoised.shape[0]
 
-        def write(some: slice, out: NDArray[np.float32]) -> None:
-            self._corrected(denoised[some], first_frame + some.start, out, components=False)
+        def write(some: slice, out: Any) -> None:
+            part = denoised[some, ...]
+            self._corrected(part, first_frame + some.start, out, components=False)
 
-        for start, done in self._limiter.push(denoised.shape[0], write, self._limit_at):
+        for start, done in self._limiter.push(n_block, write, self._limit_at):
             self._put_back(start, done)
-            for first in range(0, len(done), denoised.shape[0]):
-                part = done[first : first + denoised.shape[0]]
-                out = room(start + first, start + first + len(part))
+            for first in range(0, done.shape[0], n_block):
+                part = done[first : min(first + n_block, done.shape[0]), ...]
+                out = room(start + first, start + first + part.shape[0])
                 out[...] = part
                 self._blank(start + first, out)
-                yield start + first, out
-            self._forget(first_frame + denoised.shape[0], start + len(done))
+                yield out
+            self._forget(first_frame + n_block, start + done.shape[0])
+
+    def _new_limiter(
+        self, tiling: Tiling, start: int, stop: int, *, wanted: tuple[int, int] | None = None
+    ) -> Limiter:
+        return Limiter(tiling, start, stop, self._spare, space=self._space, wanted=wanted)
 
     def begin_at(self, frame: int) -> int:
         """Have `stream` give frame ``frame`` and those after it, and few before; bit for bit.
@@ -389,7 +351,7 @@ class Fusion:
         wanted = next(window for window in windows if window.stop > frame)
         before = [window for window in windows if window.stop <= wanted.start] or windows[:1]
         needed = before[-1].stop - 1, self.n_frames
-        self._limiter = Limiter(tiling, 0, self.n_frames, self._spare, wanted=needed)
+        self._limiter = self._new_limiter(tiling, 0, self.n_frames, wanted=needed)
         return self._limiter.start
 
     def _check_block(self, denoised: Any, first_frame: int) -> None:
@@ -430,7 +392,7 @@ class Fusion:
                 detail.add_to(first_frame, level, result, components=components)
         return result
 
-    def _put_back(self, start: int, frames: NDArray[np.float32]) -> None:
+    def _put_back(self, start: int, frames: Any) -> None:
         """Add the components to frames ``start`` onward."""
         for detail in self._details:
             detail.add_components(start, frames)
@@ -479,14 +441,14 @@ class Review:
             for first in self._firsts
             for begin in range(0, length, step)
         ]
-        self._run: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._run: tuple[Any, Any] | None = None
 
-    def room(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def room(self, space: Space, start: int, stop: int) -> tuple[Any, Any]:
         """Where the next piece goes, of the raw and of the fused recording."""
         if self._run is None:
-            self._run = self._spare.take(self._shape), self._spare.take(self._shape)
+            self._run = self._spare.take(space, self._shape), self._spare.take(space, self._shape)
         inside = slice(start - self._firsts[0], stop - self._firsts[0])
-        return self._run[0][inside], self._run[1][inside]
+        return self._run[0][inside, ...], self._run[1][inside, ...]
 
     def look(self, details: Sequence[Detail]) -> None:
         """Add the run to the moments once its last piece is there."""
@@ -509,17 +471,8 @@ def review_runs(start: int, stop: int, length: int) -> list[tuple[int, int]]:
     return [(start + first, start + last) for first, last in runs]
 
 
-def _copied(values: Any, out: Any) -> Any:
-    out[...] = values
-    return out
-
-
-def _new_room(shape: tuple[int, ...]) -> Callable[[int, int], NDArray[np.float32]]:
-    return lambda start, stop: np.empty((stop - start, *shape), np.float32)
-
-
-def _copy_some(frames: NDArray[np.float32], some: slice, out: NDArray[np.float32]) -> None:
-    out[...] = frames[some]
+def _copy_some(frames: Any, some: slice, out: Any) -> None:
+    out[...] = frames[some, ...]
 
 
 def check_pair(raw: Sequence[int], denoised: Sequence[int]) -> tuple[int, int, int]:

@@ -123,14 +123,14 @@ class Spare:
     """Memory for a run of frames that is handed round: one array, or more where it is in use."""
 
     def __init__(self) -> None:
-        self._array: NDArray[np.float32] | None = None
+        self._array: Any = None
 
-    def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """An array, until it is given back or forgotten."""
+    def take(self, space: Any, shape: tuple[int, ...]) -> Any:
+        """A float32 array in a space, until it is given back or forgotten."""
         array, self._array = self._array, None
-        return np.empty(shape, np.float32) if array is None or array.shape != shape else array
+        return space.empty(shape) if array is None or tuple(array.shape) != shape else array
 
-    def give_back(self, array: NDArray[np.float32]) -> None:
+    def give_back(self, array: Any) -> None:
         """For whoever takes it next."""
         self._array = array
 

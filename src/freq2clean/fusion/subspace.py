@@ -15,6 +15,7 @@ from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.limit import LimitMoments, Tiling, limit_frames
 from freq2clean.fusion.method import Job, Plan
 from freq2clean.fusion.regression import CourseMoments, fit_detail
+from freq2clean.fusion.stacked import StackedTiling
 from freq2clean.fusion.survey import Survey, spread_runs
 from freq2clean.fusion.wiener import (
     DEFAULT_MEMORY_BYTES,
@@ -86,7 +87,7 @@ class CourseSurvey(ResidualSurvey):
         super().__init__(shape, runs, find_scale=find_scale)
         self.components = ComponentSurvey(shape)
 
-    def add(self, raw: NDArray[Any], denoised: NDArray[Any]) -> None:
+    def add(self, raw: Any, denoised: Any) -> None:
         super().add(raw, denoised)
         self.components.add(denoised)
 
@@ -121,7 +122,9 @@ class SubspacePlan(WienerPlan):
         starts = [*(job.window.start for job in self.jobs), n_frames]
         least = min(stop - start for start, stop in pairwise(starts))
         length = limit_frames(least, shape, for_limiter) if method.limit else 0
-        self.tiling = Tiling(shape, length) if length else None
+        space = survey.components.space
+        tiling = Tiling(shape, length) if space.is_host else StackedTiling(shape, length, space)
+        self.tiling = tiling if length else None
 
     def limit_moments(self, start: int) -> LimitMoments:
         assert self.tiling is not None

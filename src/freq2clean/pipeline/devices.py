@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.fusion.method import ON_DEVICES
 from freq2clean.fusion.spaces import HOST, Space, is_elsewhere, space_of, torch_space
 from freq2clean.recordings import Metadata, Recording
 from freq2clean.recordings.pixels import pixel_dtype
@@ -71,9 +70,7 @@ class Places:
         return max(1, min(_MOST_FRAMES, memory_bytes // (12 * shape[1] * shape[2])))
 
 
-def choose_places(
-    raw: Any, denoised: Any, device: str | None, *, method: str, register: bool
-) -> Places:
+def choose_places(raw: Any, denoised: Any, device: str | None, *, register: bool) -> Places:
     """Where to fuse, for sources that went through `wrapped`.
 
     Raises
@@ -99,8 +96,6 @@ def choose_places(
         return _on_the_cpu("device auto: PyTorch sees no CUDA or MPS device")
     if register:
         return _on_the_cpu(f"registered recordings are not fused on {there.device}")
-    if method not in ON_DEVICES:
-        return _on_the_cpu(f"{', '.join(ON_DEVICES)} run on {there.device}, and {method} does not")
     return Places(there, HOST, (f"computed on {there.device}",))
 
 

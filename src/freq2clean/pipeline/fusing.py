@@ -179,7 +179,7 @@ def fuse(
         check_shared(raw, denoised, target, register=register, resume=resume, workers=workers)
     began = time.perf_counter()
     raw, denoised = wrapped(raw), wrapped(denoised)
-    places = choose_places(raw, denoised, device, method=method, register=register)
+    places = choose_places(raw, denoised, device, register=register)
     with working(workers), ExitStack() as stack:
         pair, notes = open_pair(stack, raw, denoised, **opening)
         for recording in pair:
