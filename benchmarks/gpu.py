@@ -34,7 +34,7 @@ except ImportError:
 
 ALPHA = 0.85
 WINDOW = 3000
-METHODS = ("fft", "dct", "wiener")
+METHODS = ("fft", "dct", "wiener", "subspace", "auto")
 _UNIQUE_FRAMES = 200
 
 

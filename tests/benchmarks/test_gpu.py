@@ -29,7 +29,8 @@ def test_all_figures_are_there(gpu, tmp_path, capsys):
     found = json.loads(path.read_text())
     assert found["shape"] == [40, 24, 24]
     paths = found["in_memory"]["paths"]
-    assert list(paths) == ["ours, `fft`", "ours, `dct`", "ours, `wiener`", "study's `fft`, PyTorch"]
+    ours = [f"ours, `{method}`" for method in ("fft", "dct", "wiener", "subspace", "auto")]
+    assert list(paths) == [*ours, "study's `fft`, PyTorch"]
     assert all(figure["seconds"] > 0 for figure in paths.values())
     assert found["in_memory"]["bytes_moved"] == 40 * 24 * 24 * (2 + 3 * 4)
     assert list(found["file_to_file"]) == ["`fft`, cpu", "`dct`, cpu", "`wiener`, cpu"]

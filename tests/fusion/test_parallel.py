@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from freq2clean.fusion.parallel import Spare, over_items, over_pixels, scratch
+from freq2clean.fusion.spaces import HOST
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (1, 1), (64, 16384), (3, 100)])
@@ -47,9 +48,9 @@ def test_a_call_within_a_call_visits_every_item_too():
 
 def test_spare_memory_is_one_users_at_a_time():
     spare = Spare()
-    first, second = spare.take((2, 3)), spare.take((2, 3))
+    first, second = spare.take(HOST, (2, 3)), spare.take(HOST, (2, 3))
     assert not np.shares_memory(first, second)
     spare.give_back(second)
-    assert spare.take((4, 3)).shape == (4, 3)
+    assert spare.take(HOST, (4, 3)).shape == (4, 3)
     spare.give_back(first)
-    assert spare.take((2, 3)) is first
+    assert spare.take(HOST, (2, 3)) is first

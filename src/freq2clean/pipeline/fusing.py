@@ -100,8 +100,8 @@ def fuse(
         Read in blocks of frames; see `freq2clean.recordings.open_recording` for the formats. Where
         one is a Dask array and no ``out`` is given, the result is one too, not yet computed.
         Arrays of PyTorch, CuPy and other libraries that know the Python array API are fused where
-        they are, both on one device, by `Fft`, `Dct` and `Wiener`; the other methods bring blocks
-        of them to the host and back, and warn of it, and so does ``register``.
+        they are, both on one device; ``register`` brings blocks of them to the host and back, and
+        warns of it.
     method : "auto", "subspace", "wiener", "fft" or "dct"
         `Auto` chooses the windows of `Subspace`, which brings back the detail of what is active
         too; `Wiener` is several times faster; `Fft` and `Dct` are the study's.
