@@ -115,7 +115,7 @@ def test_auto_tries_and_chooses_windows_as_by_numpy(send, make_pair):
     raw, denoised = send(pair.raw), send(pair.denoised)
     expected, fusion = Auto().fit(pair.raw, pair.denoised), Auto().fit(raw, denoised)
     trials = fusion.findings["window_trials"]
-    assert [trial["window"] for trial in trials] == [520, 276]
+    assert [trial["window"] for trial in trials] == [520, 275]
     for trial, other in zip(trials, expected.findings["window_trials"], strict=True):
         assert trial == pytest.approx(other, rel=1e-4)
     assert_same(fusion.apply(denoised), expected.apply(pair.denoised), denoised)
