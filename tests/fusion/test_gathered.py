@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from freq2clean.fusion.bases import dct_basis
 from freq2clean.fusion.components import ComponentSurvey
 from freq2clean.fusion.limit import Limit, LimitMoments, Tiling
+from freq2clean.fusion.noise import NoiseMoments
 from freq2clean.fusion.patches import PatchGrid
+from freq2clean.fusion.regression import CourseMoments, fit_detail
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.spaces import space_of, to_host
 from freq2clean.fusion.stacked import StackedTiling
+from freq2clean.fusion.windows import Window
 
 SHAPE = (60, 37, 62)
 
@@ -126,6 +130,31 @@ def test_patches_that_are_added_lie_where_they_belong(there, send):
             expected[top : top + height, left : left + width] += tapers[row, column]
     expected = expected[: SHAPE[1], : SHAPE[2]]
     np.testing.assert_allclose(to_host(out), [expected, 2 * expected, 0 * expected], atol=1e-5)
+
+
+def test_detail_is_fitted_and_added_as_on_the_host(here, there, denoised, send):
+    """What neighbours show together counts for them, and for no others of their group."""
+    noise = NoiseMoments(SHAPE[1:])
+    raw = np.random.default_rng(4).poisson(1.2 * denoised.clip(0)).astype(np.float32)
+    raw[7, 3] = 0
+    noise.add(raw)
+    basis, window = dct_basis(SHAPE[0], 2), Window(0, SHAPE[0], np.ones(SHAPE[0]))
+    corrected = np.einsum("kt,tyx->kyx", basis, raw - denoised).astype(np.float32)
+    found = []
+    for components, place in ((here, np.asarray), (there, send)):
+        moments = CourseMoments(window, components, basis, noise.photon_transfer())
+        for first in range(0, SHAPE[0], 25):
+            block = slice(first, min(first + 25, SHAPE[0]))
+            moments.add(first, place(raw[block]), place(denoised[block]), Scale())
+        detail, errors = fit_detail(moments, place(corrected), noise)
+        added = place(np.zeros(SHAPE, np.float32))
+        detail.add_to(0, place(denoised), added, components=False)
+        detail.add_components(0, added)
+        found.append((to_host(added), errors))
+    (expected, errors), (added, others) = found
+    assert np.abs(expected).max() > 10
+    np.testing.assert_allclose(added, expected, atol=1e-4 * np.abs(expected).max())
+    assert others == pytest.approx(errors, rel=1e-4)
 
 
 def test_nothing_is_added_where_there_are_no_components(send):

@@ -110,6 +110,8 @@ def mend(
     fused: Any,
     residual: Any,
     most_noise: NDArray[np.float64],
+    *,
+    neighbourhoods: Sequence[slice] = (slice(None),),
 ) -> Courses:
     """Add to fused courses what the raw ones show beyond their noise.
 
@@ -122,6 +124,8 @@ def mend(
     most_noise : ndarray, (patches, K, K)
         Covariance of a raw course's noise by the photon transfer. Motion, which shows at high
         frequencies too, is not taken for noise beyond it.
+    neighbourhoods : sequence of slice
+        Which of the patches, in their order, show together what is missing; by default all.
 
     Examples
     --------
@@ -147,14 +151,18 @@ def mend(
     raw = before + missing
     turned, turn = _independent(missing)
     there = space.array(turn)
-    weights, errors = _weights(bands, turned, before @ there)
+    power, noise, shown = bands.power(turned), bands.noise(turned), bands.power(before @ there)
+    found = [
+        _weights(power[some], noise[some], shown[some], bands.number) for some in neighbourhoods
+    ]
+    weights, errors = (np.concatenate(x) for x in zip(*found, strict=True))
     before += _scaled(turned, weights, bands.number) @ space.xp.matrix_transpose(there)
     turned, turn = _independent(before)
     seen = raw @ space.array(turn)
     most = np.einsum("pki,pkl,pli->pi", turn, most_noise, turn)[:, None]
     noise = np.minimum(bands.noise(seen), _NOISE_MARGIN * most)
     powers = _Powers(bands.power(turned), bands.power(seen) - noise, noise, bands.number)
-    return Courses(fused, space.floats(turned), turn, powers, errors)
+    return Courses(fused, space.floats(turned), turn, powers, errors.T)
 
 
 def common_support(courses: Sequence[Courses]) -> CommonSupport:
@@ -249,15 +257,17 @@ def _independent(spectrum: Any) -> tuple[Any, NDArray[np.floating]]:
 
 
 def _weights(
-    bands: _Bands, residual: Any, fused: Any
+    power: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    shown: NDArray[np.float64],
+    number: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shares of the residual that are signal, (patches, bands, K), and errors (2, patches).
+    """Shares of the residual that are signal, (patches, bands, K), and errors (patches, 2).
 
     Where all courses together show that some is missing, in proportion to their fused power, each
     lacks what it shows itself, drawn toward that; elsewhere what chance alone would not show.
     """
-    power, noise, number = bands.power(residual), bands.noise(residual), bands.number
-    missing, shown = power - noise, bands.power(fused)
+    missing = power - noise
     variance = 2 * noise**2 / number + _TINY
     is_there = shown > _NEXT_TO_NOTHING * shown.max()
     weight = np.where(is_there, shown / variance, 0)
@@ -270,7 +280,7 @@ def _weights(
     signal = np.where(sure[:, None], drawn, np.where(beyond_chance, missing, 0)).clip(min=0)
     weights = signal / (signal + noise + _TINY)
     before = number * weights * power
-    return weights, np.sum([before, before * (1 - weights)], axis=(2, 3))
+    return weights, np.stack([before, before * (1 - weights)], axis=1).sum(axis=(2, 3))
 
 
 def has_excess(

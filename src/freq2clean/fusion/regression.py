@@ -469,7 +469,12 @@ def _mend(moments: CourseMoments, index: int, done: Any, fitted: Any) -> Courses
     own, residual = moments.groups[index].take_courses()
     added = space.xp.matrix_transpose(moments.basis) @ components.seen_in(done, index)
     added += own @ components.seen_in(space.floats(fitted), index)
-    return mend(own + added, residual - added, moments.most_noise(index))
+    return mend(
+        own + added,
+        residual - added,
+        moments.most_noise(index),
+        neighbourhoods=components.groups[index].neighbourhoods,
+    )
 
 
 def _fit(
