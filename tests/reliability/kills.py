@@ -99,7 +99,7 @@ def _kill(process: int) -> None:
 
 
 def _kill_a_writer(name: str, folder: Path, replaces: bool, rng: random.Random) -> str:
-    """What stood under the name before and after."""
+    """What stands under the target's name after a kill: nothing, or a whole recording."""
     target, compression = folder / WRITERS[name][0], WRITERS[name][1]
     source = folder.parent / "raw.nwb"
     reading, telling = os.pipe()
@@ -149,20 +149,30 @@ def _kill_a_resumed_fusion(folder: Path, rng: random.Random) -> str:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
 
-    def same() -> None:
+    def go_on() -> None:
         if not (folder / "fused.zarr").exists():
             run("fused.zarr", resume=True)
         one, other = (open_recording(folder / f"{name}.zarr")[:] for name in ("whole", "fused"))
         np.testing.assert_array_equal(one, other)
 
     before = "whole" if (folder / "fused.zarr").exists() else "absent"
-    assert _succeeds(same), "what went on differs from what one run gives"
+    assert _succeeds(go_on), "what went on differs from what one run gives"
     return before
 
 
-def campaign(count: int, folder: Path, *, seed: int = 0) -> Counter[tuple[str, str]]:
-    """So many kills of writers in turn; how often each left what under the target's name."""
+def campaign(count: int, folder: Path, *, seed: int = 0) -> tuple[Counter[tuple[str, str]], int]:
+    """So many kills of writers in turn.
+
+    Returns
+    -------
+    Counter
+        By writer, how often what stood under the target's name: nothing, a first whole recording,
+        or one in the place of another.
+    int
+        How often a hidden unfinished file stood beside it: the kill fell into the writing.
+    """
     found: Counter[tuple[str, str]] = Counter()
+    n_amid = 0
     make_source(folder)
     for number in range(count):
         name = [*WRITERS, RESUMED][number % (len(WRITERS) + 1)]
@@ -174,8 +184,9 @@ def campaign(count: int, folder: Path, *, seed: int = 0) -> Counter[tuple[str, s
         else:
             state = _kill_a_writer(name, place, bool(number // (len(WRITERS) + 1) % 2), rng)
         found[name, state] += 1
+        n_amid += any(place.glob(".*"))
         shutil.rmtree(place)
-    return found
+    return found, n_amid
 
 
 def main() -> None:
@@ -186,9 +197,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = campaign(given.count, Path(folder), seed=given.seed)
+        found, n_amid = campaign(given.count, Path(folder), seed=given.seed)
     for (name, state), times in sorted(found.items()):
         print(f"{name:20}{state:10}{times:5}")
+    print(f"{n_amid} times in the midst of writing")
     print(f"{found.total()} kills, no partial and no lost recording")
 
 

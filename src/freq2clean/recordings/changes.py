@@ -24,14 +24,14 @@ def state_of(paths: Iterable[Path]) -> State:
     state = {}
     for path in paths:
         for file in islice(_files(path), _MOST_FILES):
-            found = file.stat()
-            state[file] = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if file.is_file():
+                found = file.stat()
+                state[file] = (found.st_ino, found.st_size, found.st_mtime_ns)
     return state
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
+    yield path
     for folder, _, names in os.walk(path):
         yield from (Path(folder, name) for name in names)
 
