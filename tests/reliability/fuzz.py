@@ -48,6 +48,7 @@ class _Bytes:
         self._known = known(name, folder / "known")
         (folder / "parsed").mkdir()
         self._parse = PARSERS[name](folder / "parsed")
+        assert any(map(self._parse, self._known)), f"{name} takes nothing"
 
     def attempt(self, number: int) -> bool:
         rng = random.Random(f"{self._name} {number}")

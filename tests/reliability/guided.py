@@ -1,11 +1,11 @@
 """Inputs that are guided by the code that they reach, by atheris, many in one process.
 
     python -m tests.reliability.guided npy --seconds 300     # or --runs 100000
-    python -m tests.reliability.guided npy --keep            # the fewest that reach as much
+    python -m tests.reliability.guided npy --keep            # for the tests
 
 Where `tests.reliability.fuzz` damages files of every format blindly, this knows which branches of
 freq2clean, and of the libraries in Python beneath it, an input took: one of `parsers.PARSERS` at a
-time. What reaches new code stays in ``build/guided/NAME``; ``--keep`` puts the fewest into
+time. What reaches new code stays in ``build/guided/NAME``; ``--keep`` puts the smallest into
 ``tests/reliability/corpus``, which `test_corpus.py` replays. What must not happen is written to
 ``build/guided/findings``. Needs ``pip install atheris``.
 """
@@ -28,7 +28,8 @@ import atheris
 
 MEMORY_BYTES = 2**30
 SECONDS = 10
-_LARGEST_KEPT_BYTES = 6000
+_KEPT_BYTES = 30_000
+"""Of each parser."""
 _WATCHED = ["freq2clean", "tifffile", "numpy.lib", "zarr", "typer", "click"]
 _LIBRARIES = {"tiff": "tifffile", "command-line": "freq2clean.apps.cli", "zarr-2-json": "zarr",
               "zarr-3-json": "zarr", "ome-zarr-json": "zarr"}  # fmt: skip
@@ -75,17 +76,15 @@ def explore(name: str, folder: Path, runs: int, seconds: int) -> None:
 
 
 def keep(name: str, folder: Path) -> None:
-    """Put the fewest and smallest inputs that reach all that was reached into the corpus."""
-    parse, _ = parser_of(name)
+    """Put the smallest of what reached new code into the corpus, beside what is there."""
     corpus = importlib.import_module("tests.reliability.parsers").CORPUS / name
-    small = tempfile.mkdtemp()
-    for file in [*(folder / name).iterdir(), *corpus.glob("*")]:
-        if file.stat().st_size <= _LARGEST_KEPT_BYTES:
-            shutil.copy(file, small)
-    shutil.rmtree(corpus, ignore_errors=True)
-    corpus.mkdir(parents=True)
-    atheris.Setup([sys.argv[0], "-merge=1", str(corpus), small], parse)
-    atheris.Fuzz()
+    corpus.mkdir(parents=True, exist_ok=True)
+    left = _KEPT_BYTES
+    for file in sorted((folder / name).iterdir(), key=lambda file: file.stat().st_size):
+        left -= file.stat().st_size
+        if left < 0:
+            break
+        shutil.copy(file, corpus)
 
 
 def main() -> None:

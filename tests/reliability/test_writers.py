@@ -10,31 +10,40 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.reliability.kills import RESUMED, WRITERS, make_source
+from tests.reliability.kills import RESUMED, WRITERS, make_source, value_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and limits")
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ["fused.avi", "fused.bin", "fused.nwb"]
 PROGRAM = """
 import resource, signal, sys
 import numpy as np
 from freq2clean.errors import OutputError
 from freq2clean.recordings import create, open_recording
-target, source = sys.argv[1:]
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+target, source, limit, existing = sys.argv[1:]
 metadata = open_recording(source).metadata
-noise = np.random.default_rng(0).integers(0, 256, (30, 64, 64)).astype("uint16")
 dtype = "int16" if target.endswith("bin") else "uint16"
-try:
-    with create(target, noise.shape, dtype, metadata=metadata) as writer:
-        for frame in noise:
+
+def write(pixels):
+    with create(target, pixels.shape, dtype, metadata=metadata) as writer:
+        for frame in pixels:
             writer.append(frame[np.newaxis].astype(dtype))
+
+noise = np.random.default_rng(0).integers(0, 256, (30, 64, 64))
+if existing == "True":
+    write(np.full_like(noise, 7))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+try:
+    write(noise)
     print("written")
 except OutputError as error:
     print(error, file=sys.stderr)
 """
+LIMITS = [
+    ("fused.avi", 50_000), ("fused.bin", 50_000), ("fused.nwb", 50_000), ("fused.nwb", 500_000)
+]  # fmt: skip
+"""The second one of NWB ends not the copy of the raw file, but the result that goes into it."""
 
 
 def kill(count: int, seed: int) -> str:
@@ -60,12 +69,15 @@ def test_killed_at_many_moments():
     assert kill(200, seed=2).endswith("200 kills, no partial and no lost recording\n")
 
 
-@pytest.mark.parametrize("name", TARGETS)
-def test_disk_that_fills_up(tmp_path, name):
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.parametrize(("name", "limit"), LIMITS)
+def test_disk_that_fills_up(tmp_path, name, limit, existing):
     source, target = make_source(tmp_path), tmp_path / "results" / name
     target.parent.mkdir()
-    words = [sys.executable, "-c", PROGRAM, str(target), str(source)]
-    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    words = [sys.executable, "-c", PROGRAM, target, source, limit, existing]
+    done = subprocess.run(list(map(str, words)), check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert f"{target} could not be written" in done.stderr
-    assert list(target.parent.iterdir()) == []
+    assert list(target.parent.iterdir()) == ([target] if existing else [])
+    if existing:
+        assert value_of(target) == 7

@@ -207,6 +207,7 @@ def _attributes(group: Path) -> dict[str, Any]:
             held = json.loads((group / name).read_bytes())
         except (OSError, ValueError):
             continue
-        found = held.get("attributes", {}) if name == "zarr.json" else held
-        return found if isinstance(found, dict) else {}
+        if name == "zarr.json" and isinstance(held, dict):
+            held = held.get("attributes", {})
+        return held if isinstance(held, dict) else {}
     return {}

@@ -173,7 +173,8 @@ class VendorRecording(Recording):
                 frames = np.asarray(self._extractor.get_series(start, stop))
                 if self._plane is not None:
                     frames = frames[..., self._plane]
-                frames = np.ascontiguousarray(frames, self.dtype).reshape(-1, *self.shape[1:])
+                frames = np.ascontiguousarray(frames, self.dtype)
+                frames = frames.reshape(stop - start, *self.shape[1:])
             except Exception as error:  # each extractor has its own
                 raise InputError(
                     f"{self.name}: frames {start}:{stop} cannot be read ({error})"
