@@ -21,8 +21,8 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import atheris
 
@@ -35,15 +35,13 @@ _LIBRARIES = {"tiff": "tifffile", "command-line": "freq2clean.apps.cli", "zarr-2
               "zarr-3-json": "zarr", "ome-zarr-json": "zarr"}  # fmt: skip
 
 
-def parser_of(name: str) -> tuple[Callable[[bytes], bool], list[bytes]]:
-    """A parser whose branches are watched, and what it takes."""
+def watched_parsers(name: str) -> Any:
+    """`tests.reliability.parsers`, imported so that branches are watched on the way to a parser."""
     with atheris.instrument_imports(include=_WATCHED):
         parsers = importlib.import_module("tests.reliability.parsers")
         if name in _LIBRARIES:
             importlib.import_module(_LIBRARIES[name])
-    with tempfile.TemporaryDirectory() as folder:
-        taken = parsers.sound(name, Path(folder))
-    return parsers.PARSERS[name](Path(tempfile.mkdtemp(dir="/dev/shm"))), taken
+    return parsers
 
 
 def explore(name: str, folder: Path, runs: int, seconds: int) -> None:
@@ -51,9 +49,11 @@ def explore(name: str, folder: Path, runs: int, seconds: int) -> None:
     found, findings = folder / name, folder / "findings"
     for made in (found, findings):
         made.mkdir(parents=True, exist_ok=True)
-    parse, taken = parser_of(name)
-    for content in taken:
-        (found / hashlib.sha1(content).hexdigest()).write_bytes(content)
+    parsers = watched_parsers(name)
+    with tempfile.TemporaryDirectory() as sound:
+        for content in parsers.sound(name, Path(sound)):
+            (found / hashlib.sha1(content).hexdigest()).write_bytes(content)
+    parse = parsers.PARSERS[name](Path(tempfile.mkdtemp(dir="/dev/shm")))
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY_BYTES, held + MEMORY_BYTES))
     warnings.simplefilter("ignore")
@@ -66,9 +66,8 @@ def explore(name: str, folder: Path, runs: int, seconds: int) -> None:
             kept.write_bytes(content)
             kept.with_suffix(".txt").write_text(ascii(traceback.format_exc()))
 
-    corpus = importlib.import_module("tests.reliability.parsers").CORPUS / name
-    inputs = [str(found), *([str(corpus)] if corpus.is_dir() else [])]
-    words = [*inputs, f"-timeout={SECONDS}", "-rss_limit_mb=0",
+    inputs = [folder for folder in (found, parsers.CORPUS / name) if folder.is_dir()]
+    words = [*map(str, inputs), f"-timeout={SECONDS}", "-rss_limit_mb=0",
              f"-artifact_prefix={findings}/{name}-", "-max_len=16384", f"-runs={runs}",
              f"-max_total_time={seconds}", "-print_final_stats=1", "-close_fd_mask=1"]  # fmt: skip
     atheris.Setup([sys.argv[0], *words], try_one)
@@ -77,7 +76,9 @@ def explore(name: str, folder: Path, runs: int, seconds: int) -> None:
 
 def keep(name: str, folder: Path) -> None:
     """Put the smallest of what reached new code into the corpus, beside what is there."""
-    corpus = importlib.import_module("tests.reliability.parsers").CORPUS / name
+    from tests.reliability.parsers import CORPUS
+
+    corpus = CORPUS / name
     corpus.mkdir(parents=True, exist_ok=True)
     left = _KEPT_BYTES
     for file in sorted((folder / name).iterdir(), key=lambda file: file.stat().st_size):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.reliability.damage import attempt
 from tests.reliability.seeds import SEEDS
@@ -79,7 +80,8 @@ def _command_line(folder: Path) -> Parser:
     from freq2clean.errors import Freq2CleanError
 
     program = typer.main.get_command(app)
-    refusals = (typer.BadParameter.__base__.__base__, typer.Exit, Freq2CleanError)
+    usage_error: Any = typer.BadParameter.__base__  # click's, or that of typer's own copy of click
+    refusals = (usage_error, typer.Exit, Freq2CleanError)
 
     def parse(content: bytes) -> bool:
         words, name = content.decode("utf-8", "surrogateescape").split("\n"), "freq2clean"
