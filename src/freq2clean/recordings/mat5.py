@@ -74,7 +74,7 @@ def _check_file(content: bytes) -> None:
             kind, _ = struct.unpack_from(f"{order}II", variable)
             parts = _Parts(variable, 8, order)
         else:
-            parts = _Parts(content[: at + size], at, order)
+            parts = _Parts(content, at, order)
         if left <= 0:
             raise ValueError(f"it holds more than {_MOST_BYTES} bytes")
         if kind != _MATRIX:
@@ -108,8 +108,13 @@ class _Parts:
         self._values(_INT8, _UTF8)
         if min(sizes) < 0 or (kind != _SPARSE and n_values > len(self._content)):
             raise ValueError(f"an array of {' x '.join(map(str, sizes))} values")
+        n_elements = (2 if flags & _IS_COMPLEX else 1) + (2 if kind == _SPARSE else 0)
+        self._held(kind, n_values, n_elements, depth)
+
+    def _held(self, kind: int, n_values: int, n_elements: int, depth: int) -> None:
+        """Go through what an array of some class holds: elements of numbers, or arrays."""
         if kind in _PLAIN or kind == _SPARSE:
-            for _ in range((2 if kind == _SPARSE else 0) + (2 if flags & _IS_COMPLEX else 1)):
+            for _ in range(n_elements):
                 self._values(*_VALUES)
         elif kind == _CELL:
             self._inner(n_values, depth)
