@@ -14,7 +14,7 @@ from freq2clean.fusion.corrections import Correction
 from freq2clean.fusion.limit import Limit, Limiter, LimitMoments, Tiling, limit_windows
 from freq2clean.fusion.missing import MaskedValues, filled, missing_rows, zero_where_unknown
 from freq2clean.fusion.moments import Projection, accumulate
-from freq2clean.fusion.parallel import Spare, few_frames
+from freq2clean.fusion.parallel import Spare
 from freq2clean.fusion.regression import CourseMoments, Detail
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.spaces import HOST, Space, is_elsewhere, space_of
@@ -139,7 +139,8 @@ class Method(ABC):
         )
         for start, stop in fusion.survey_runs:
             fusion.look(_frames(raw, start, stop), _frames(denoised, start, stop))
-        step = block_frames or max(64, few_frames(fusion.shape[0] * fusion.shape[1]))
+        n_pixels = fusion.shape[0] * fusion.shape[1]
+        step = block_frames or max(64, space_of(denoised).few_frames(n_pixels))
         for start in range(0, fusion.n_frames, step):
             stop = min(start + step, fusion.n_frames)
             fusion.add(start, _frames(raw, start, stop), _frames(denoised, start, stop))
@@ -206,7 +207,9 @@ class Fusion:
             settled = self._solved
             self.corrections.append(plan.solve(self._jobs.pop(0), self.shape))
             if plan.tiling:
-                self._reviews.append(Review(plan, settled, self._solved, self.shape, self._spare))
+                self._reviews.append(
+                    Review(plan, settled, self._solved, self.shape, self._spare, space=self._space)
+                )
 
     def _make_plan(self) -> Plan:
         """Plan by what the survey found, and let go of it; jobs are taken from the plan's list."""
@@ -233,7 +236,7 @@ class Fusion:
 
     def _look_again(self, review: Review, start: int, raw: Any, denoised: Any) -> None:
         space, xp = self._space, self._space.xp
-        values, fused = review.room(space, start, start + raw.shape[0])
+        values, fused = review.room(start, start + raw.shape[0])
         zero_where_unknown(self._corrected(denoised, start, fused, components=False))
         space.copy(raw, out=values)
         if missing_rows(raw).any() or not space.holds(xp.isfinite(xp.sum(values))):
@@ -427,15 +430,22 @@ class Review:
     """Runs of frames that are still to be looked at, in pieces, for the limit from ``start`` on."""
 
     def __init__(
-        self, plan: Plan, start: int, stop: int, shape: tuple[int, int], spare: Spare
+        self,
+        plan: Plan,
+        start: int,
+        stop: int,
+        shape: tuple[int, int],
+        spare: Spare,
+        *,
+        space: Space = HOST,
     ) -> None:
         assert plan.tiling is not None
         self.start = start
         self.moments = plan.limit_moments(start)
-        self._spare = spare
+        self._spare, self._space = spare, space
         self._shape = length, *_ = plan.tiling.n_frames, *shape
         self._firsts = [first for first, _ in review_runs(start, stop, length)]
-        step = few_frames(shape[0] * shape[1])
+        step = space.few_frames(shape[0] * shape[1])
         self.pieces = [
             (first + begin, first + min(begin + step, length))
             for first in self._firsts
@@ -443,10 +453,11 @@ class Review:
         ]
         self._run: tuple[Any, Any] | None = None
 
-    def room(self, space: Space, start: int, stop: int) -> tuple[Any, Any]:
+    def room(self, start: int, stop: int) -> tuple[Any, Any]:
         """Where the next piece goes, of the raw and of the fused recording."""
         if self._run is None:
-            self._run = self._spare.take(space, self._shape), self._spare.take(space, self._shape)
+            take = self._spare.take
+            self._run = take(self._space, self._shape), take(self._space, self._shape)
         inside = slice(start - self._firsts[0], stop - self._firsts[0])
         return self._run[0][inside, ...], self._run[1][inside, ...]
 

@@ -163,7 +163,7 @@ class Space:
 
     def few_frames(self, n_pixels: int) -> int:
         """How many frames to work on at a time, patch by patch."""
-        return min(256, max(8, _BYTES_AT_ONCE // (16 * n_pixels)))
+        return min(1024, max(8, _BYTES_AT_ONCE // (16 * n_pixels)))
 
     values_at_once = _BYTES_AT_ONCE // 16
     """How many coefficients of patches to work on at a time."""
