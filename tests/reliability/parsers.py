@@ -92,6 +92,8 @@ def _command_line(folder: Path) -> Parser:
                 if not hasattr(command, "resolve_command"):
                     return True
                 words = [*context._protected_args, *context.args]
+                if not words:
+                    return False
                 name, command, words = command.resolve_command(context, words)
         except refusals:
             return False
