@@ -12,7 +12,7 @@ import zarr
 
 from freq2clean import fuse, open_recording
 from freq2clean.errors import InputError, OutputError
-from freq2clean.recordings import resuming
+from freq2clean.recordings import Metadata, resuming
 from freq2clean.recordings import zarr as zarr_room
 
 SHAPE = (420, 40, 44)
@@ -278,3 +278,16 @@ def test_nothing_is_kept_of_what_never_began(inputs, tmp_path):
 def test_other_targets_are_refused(out, inputs):
     with pytest.raises(InputError, match="only a Zarr target on a disk can be resumed"):
         fuse(*inputs, out=out, resume=True)
+
+
+def test_a_chunk_of_zeros_is_a_chunk_too(tmp_path):
+    frames = np.zeros(SHAPE, np.float32)
+    frames[-1] = 1
+    with resuming.resumable(
+        tmp_path / "a.zarr", SHAPE, frames.dtype, metadata=Metadata(), job={}
+    ) as writer:
+        writer.append(0, frames[:30])
+        writer.append(30, frames[30:])
+    written = zarr.open_array(tmp_path / "a.zarr")
+    assert written.nchunks_initialized == written.nchunks
+    np.testing.assert_array_equal(written[:], frames)

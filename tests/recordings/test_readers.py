@@ -143,8 +143,8 @@ def test_only_the_pages_asked_for_are_decoded(movie, tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", movie(), compression="zlib")
     recording = open_recording(tmp_path / "a.tif")
     asked = []
-    decode = recording._decode
-    monkeypatch.setattr(recording, "_decode", lambda *args: asked.append(1) or decode(*args))
+    decode = recording._decoder
+    monkeypatch.setattr(recording, "_decoder", lambda *args: asked.append(1) or decode(*args))
     recording.read(2, 4)
     assert len(asked) == 2
 

@@ -129,6 +129,26 @@ def web(tmp_path):
         server.shutdown()
 
 
+@pytest.mark.parametrize(
+    ("error", "n_attempts"),
+    [(OSError("503"), 3), (RuntimeError("half a chunk"), 3), (MemoryError(), 1), (InputError(), 1)],
+)
+def test_only_what_may_pass_is_asked_for_again(movie, url, monkeypatch, error, n_attempts):
+    monkeypatch.setattr("freq2clean.recordings.urls._WAITS_S", (0, 0, 0))
+    zarr.create_array(f"{url}/a.zarr", data=movie())
+    recording = open_recording(f"{url}/a.zarr")
+    attempts = []
+
+    def fail(array, key):
+        attempts.append(key)
+        raise error
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", fail)
+    with pytest.raises(InputError if n_attempts > 1 else type(error)):
+        recording.read(0, 2)
+    assert len(attempts) == n_attempts
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_web_server_is_read(movie, web, version):
     address, folder = web

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from contextlib import closing
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freq2clean.streaming import blocks, read_ahead, two_passes, write_behind
+from freq2clean.streaming import blocks, passes, read_ahead, two_passes, write_behind
 
 
 def running(name: str) -> bool:
@@ -35,10 +37,18 @@ def test_read_ahead_reads_while_the_caller_works_but_not_the_whole_recording():
     with closing(read_ahead(lambda a, b: read.append(a), blocks(0, 20, 1))) as frames:
         next(frames)
         deadline = time.monotonic() + 5
-        while len(read) < 3 and time.monotonic() < deadline:
+        while len(read) < 2 and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(0.05)
-        assert read == [0, 1, 2]
+        assert read == [0, 1]
+
+
+def test_read_ahead_holds_nothing_that_it_gave():
+    with closing(read_ahead(lambda a, b: np.zeros(3), blocks(0, 3, 1))) as frames:
+        for _, given_ in frames:
+            seen = weakref.ref(given_)
+            del given_
+            assert seen() is None
 
 
 def test_an_error_of_the_reader_surfaces_at_its_block():
@@ -134,6 +144,9 @@ def test_nothing_is_written_after_an_exception_of_the_caller(error):
 
 
 def test_an_interrupt_while_the_last_items_are_written_stops_the_writing(monkeypatch):
+    monkeypatch.setattr(
+        passes, "_DEPTH", 2
+    )  # leaving waits for the thread alone
     written, go_on = [], threading.Event()
     join = threading.Thread.join
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.fusion.spaces import to_host
@@ -27,14 +30,12 @@ class FrameChanges:
 
     def look(self, raw: Any, denoised: Any) -> None:
         """Add a run of consecutive frames: two blocks (n, Y, X). Its first ones are looked at."""
-        first = [
-            to_host(block[: min(_FRAMES_PER_RUN, block.shape[0]), ...]).astype(np.float32)
-            for block in (raw, denoised)
-        ]
-        with np.errstate(invalid="ignore"):
-            changes = np.diff(first, axis=1)
-        changes[:, ~np.isfinite(changes).all(axis=0)] = 0
-        self._sums += np.square(changes).sum(axis=(1, 2, 3), dtype=np.float64)
+        for changes in zip(_changes(raw), _changes(denoised), strict=True):
+            sums = [float(np.vdot(change, change)) for change in changes]
+            if not np.isfinite(sums).all():
+                known = np.isfinite(changes).all(axis=0)
+                sums = [float(np.square(change[known], dtype=float).sum()) for change in changes]
+            self._sums += sums
 
     def check(self, gain: float) -> None:
         """Refuse the pair, given the gain that brings the denoised recording to the raw scale."""
@@ -45,3 +46,12 @@ class FrameChanges:
                 "frame to frame as the raw one; were they swapped? If not, they are on different "
                 "scales: bring them to one, or switch rescale off (--no-rescale) to fuse them so"
             )
+
+
+def _changes(block: Any) -> Iterator[NDArray[np.float32]]:
+    """From each of the first frames to the next: few values at a time, which stay in the cache."""
+    frames = to_host(block[: min(_FRAMES_PER_RUN, block.shape[0]), ...])
+    for before, after in pairwise(frames):
+        with np.errstate(invalid="ignore"):
+            change = np.subtract(after, before, dtype=np.float32)
+        yield change

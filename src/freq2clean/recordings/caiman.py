@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.recordings.contract import Metadata
 from freq2clean.recordings.pixels import map_bytes
+from freq2clean.recordings.plain_bytes import read_pieces
 from freq2clean.recordings.stored import StoredArray, opener
 
 __all__ = ["open_caiman"]
@@ -66,29 +67,31 @@ class _MemoryMap:
         """Pixels of frames, as (frames, pixels)."""
         raise NotImplementedError
 
-    def _rows(self, start: int, stop: int, length: int) -> NDArray[Any]:
-        """Rows of the file, of so many values each."""
-        size = length * self.dtype.itemsize
-        data = map_bytes(self._path, start * size, stop * size)
-        return np.frombuffer(data, self.dtype).reshape(stop - start, length)
-
 
 class _ByFrame(_MemoryMap):
     """Order F: one frame after the other."""
 
     def _read(self, frames: slice, pixels: slice) -> NDArray[Any]:
-        return self._rows(frames.start, frames.stop, self._n_pixels)[:, pixels]
+        out = np.empty((frames.stop - frames.start, pixels.stop - pixels.start), self.dtype)
+        firsts = np.arange(frames.start, frames.stop) * self._n_pixels + pixels.start
+        read_pieces(self._path, firsts * self.dtype.itemsize, out)
+        return out
 
 
 class _ByPixel(_MemoryMap):
-    """Order C: the whole trace of one pixel after the other's. So much is mapped at a time."""
+    """Order C: the whole trace of one pixel after the other's. So much is mapped at a time.
+
+    Reading would move all of the file for a few frames of every trace.
+    """
 
     def _read(self, frames: slice, pixels: slice) -> NDArray[Any]:
         n_frames = self.shape[0]
-        step = max(1, _MAPPED_BYTES // (n_frames * self.dtype.itemsize))
+        trace_bytes = n_frames * self.dtype.itemsize
+        step = max(1, _MAPPED_BYTES // trace_bytes)
         out = np.empty((frames.stop - frames.start, pixels.stop - pixels.start), self.dtype)
         for first in range(pixels.start, pixels.stop, step):
             last = min(first + step, pixels.stop)
-            traces = self._rows(first, last, n_frames)[:, frames]
+            data = map_bytes(self._path, first * trace_bytes, last * trace_bytes)
+            traces = np.frombuffer(data, self.dtype).reshape(-1, n_frames)[:, frames]
             out[:, first - pixels.start : last - pixels.start] = traces.T
         return out

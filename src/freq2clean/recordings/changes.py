@@ -15,12 +15,15 @@ __all__ = ["State", "check_unchanged", "state_of"]
 State = Mapping[Path, tuple[int, int, int]]
 """Of each file: which one it is, its size, and when it was written."""
 
-_MOST_FILES = 4096
+_MOST_FILES = 1024
 """Of a folder, so many are looked at: there are file systems that take a millisecond for each."""
 
 
 def state_of(paths: Iterable[Path]) -> State:
-    """The state of files, and of those in folders."""
+    """The state of files, and of those in folders; to be noted when a recording is opened.
+
+    For what was read then, such as where pixels lie, holds of this state only.
+    """
     state = {}
     for path in paths:
         for file in islice(_files(path), _MOST_FILES):

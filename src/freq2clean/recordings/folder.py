@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.recordings.contract import Recording
 from freq2clean.recordings.formats import READABLE, TIFF, VIDEO
+from freq2clean.recordings.spare_memory import SpareMemory
 from freq2clean.recordings.tiff import TiffRecording
 
 __all__ = ["FolderRecording", "is_part", "natural_order", "open_folder"]
@@ -62,8 +63,9 @@ class FolderRecording(Recording):
         folder: Path | None = None,
     ) -> None:
         self.name = name
+        memory = SpareMemory()
         self._parts: list[Recording] = [
-            TiffRecording(file, channel=channel, plane=plane, single=True)
+            TiffRecording(file, channel=channel, plane=plane, single=True, memory=memory)
             if READABLE.get(file.suffix.lower()) is TIFF
             else VIDEO.open(file, channel=channel, plane=plane)
             for file in natural_order(files)

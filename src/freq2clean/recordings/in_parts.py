@@ -28,7 +28,7 @@ from freq2clean.recordings.contract import Metadata, Writer
 from freq2clean.recordings.flushing import flush
 from freq2clean.recordings.swap import put_in_place
 from freq2clean.recordings.urls import file_system, is_url, store_at
-from freq2clean.recordings.zarr import WRITING, WholeChunks, new_array
+from freq2clean.recordings.zarr import WholeChunks, new_array, to_write
 
 __all__ = ["PartWritten", "ZarrParts", "create_at_url", "in_parts"]
 
@@ -62,15 +62,13 @@ class ZarrParts:
     @cached_property
     def array(self) -> Any:
         """The array, also where its description is not in the store yet."""
-        import zarr
-        from zarr.core.array import AsyncArray
         from zarr.core.metadata import ArrayV3Metadata
         from zarr.storage import LocalStore, StorePath
 
         is_remote = is_url(self.place)
         store = store_at(self.place, read_only=False) if is_remote else LocalStore(self.place)
         metadata = ArrayV3Metadata.from_dict(json.loads(self.description))
-        return zarr.Array(AsyncArray(metadata, StorePath(store), WRITING))
+        return to_write(metadata, StorePath(store))
 
     def __reduce__(self) -> tuple[type[ZarrParts], tuple[str, str]]:
         """What is sent: who writes opens the store anew."""

@@ -65,11 +65,17 @@ class ArrayRecording(Recording):
             self.chunk_frames = chunks[self._time]
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        index = list(self._index)
-        index[self._time] = slice(start, stop)
         try:
-            return native(np.asarray(self._array[tuple(index)]))
+            return self._taken(start, stop)
+        except InputError:
+            raise
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"{self.name}: frames {start}:{stop} cannot be read ({error}): the file is damaged"
             ) from error
+
+    def _taken(self, start: int, stop: int) -> NDArray[Any]:
+        """The same frames, and errors as the array raises them."""
+        index = list(self._index)
+        index[self._time] = slice(start, stop)
+        return native(np.asarray(self._array[tuple(index)]))

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.recordings.contract import Metadata, Sink
 from freq2clean.recordings.pixels import map_bytes
+from freq2clean.recordings.plain_bytes import read_pieces, read_segments
 from freq2clean.recordings.provenance import metadata_from, metadata_items
+from freq2clean.recordings.spare_memory import SpareMemory
 from freq2clean.recordings.stored import StoredArray, opener
 
 __all__ = ["NpySink", "open_npy"]
@@ -26,12 +28,16 @@ _HEADER_BYTES = 2**16
 @opener
 def open_npy(path: Path, inside: str) -> StoredArray:
     """The array of a .npy file, in C or Fortran order."""
-    array = _Mapped(path)
+    array = _Array(path)
     return StoredArray(array, str(path), _metadata(path, array.offset + array.nbytes))
 
 
-class _Mapped:
-    """The array at a place in a file, mapped anew for every slice so that memory stays bounded."""
+class _Array:
+    """The array at a place in a file, read slice by slice.
+
+    In Fortran order time runs fastest, and a frame is a value from every place of the file. There
+    it is mapped anew for every slice: reading would move all of it for a few values of each page.
+    """
 
     def __init__(self, path: Path, place: int = 0) -> None:
         with path.open("rb") as opened:
@@ -60,25 +66,29 @@ class _Mapped:
                 f"it holds {held}"
             )
         self.path = path
+        self._memory = SpareMemory()
 
     def __getitem__(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        """Frames (T, Y, X): of the axes before Y and X, one by a range and others by an index."""
         if self.fortran_order:
-            return np.ascontiguousarray(self._view(0, self.nbytes, self.shape, "F")[key])
-        first = key[0] if isinstance(key[0], slice) else slice(key[0], key[0] + 1)
-        stride = self.nbytes // self.shape[0]
-        shape = (first.stop - first.start, *self.shape[1:])
-        part = self._view(first.start * stride, first.stop * stride, shape, "C")
-        return part[(slice(None), *key[1:])] if first is key[0] else part[(0, *key[1:])]
+            data = map_bytes(self.path, self.offset, self.offset + self.nbytes)
+            whole = np.frombuffer(data, self.dtype).reshape(self.shape, order="F")
+            return np.ascontiguousarray(whole[key])
+        index = tuple(np.arange(i.start, i.stop) if isinstance(i, slice) else i for i in key)
+        frames = np.ravel_multi_index(index, self.shape[:-2])
+        out = self._memory.empty((len(frames), *self.shape[-2:]), self.dtype)
+        read_pieces(self.path, self.offset + out[0].nbytes * frames, out)
+        return out
 
-    def _view(self, start: int, stop: int, shape: tuple[int, ...], order: Any) -> NDArray[Any]:
-        data = map_bytes(self.path, self.offset + start, self.offset + stop)
-        return np.frombuffer(data, self.dtype).reshape(shape, order=order)
+    def content(self) -> bytes:
+        """All of it, as it is stored."""
+        (data,) = read_segments(self.path, [self.offset], [self.nbytes])
+        return data
 
 
 def _metadata(path: Path, place: int) -> Metadata:
     try:
-        kept = _Mapped(path, place)
-        items = json.loads(bytes(kept[slice(0, kept.nbytes),]))
+        items = json.loads(_Array(path, place).content())
     except (InputError, ValueError):
         return Metadata()
     return metadata_from(items) if isinstance(items, dict) else Metadata()

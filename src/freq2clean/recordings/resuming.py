@@ -31,7 +31,7 @@ from freq2clean.recordings.provenance import to_json
 from freq2clean.recordings.swap import put_in_place
 from freq2clean.recordings.unbroken import Unbroken
 from freq2clean.recordings.urls import is_url
-from freq2clean.recordings.zarr import WRITING, WholeChunks, new_array
+from freq2clean.recordings.zarr import WholeChunks, new_array, to_write
 
 __all__ = ["ResumedWriter", "check_resumable", "resumable"]
 
@@ -312,11 +312,12 @@ def _opened(store: Path) -> Any:
     import zarr
 
     try:
-        return zarr.open_array(store, mode="r+", config=WRITING)
+        array = zarr.open_array(store, mode="r+")
     except Exception as error:  # zarr raises its own, OSError, ValueError, KeyError by version
         raise OutputError(
             f"{store} cannot be read ({error}): remove {store.parent} to begin anew"
         ) from error
+    return to_write(array.metadata, array.store_path)
 
 
 @contextmanager

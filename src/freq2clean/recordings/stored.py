@@ -67,6 +67,7 @@ class _StoredRecording(ArrayRecording):
     def close(self) -> None:
         super().close()
         self._close()
+        self._array = None  # and the memory that it keeps
 
 
 def lone_movie(arrays: Sequence[Any], *, kind: str, name: str, separator: str) -> Any:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, OutputError
 from freq2clean.recordings.contract import Metadata, Sink
-from freq2clean.recordings.pixels import map_bytes
+from freq2clean.recordings.plain_bytes import read_into
 from freq2clean.recordings.provenance import metadata_from
+from freq2clean.recordings.spare_memory import SpareMemory
 from freq2clean.recordings.stored import StoredArray, opener
 
 __all__ = ["Suite2pSink", "int16_frames", "open_suite2p"]
@@ -75,7 +76,7 @@ class Suite2pSink(Sink):
 
 
 class _Frames:
-    """The frames of a binary, mapped anew for every slice so that memory stays bounded."""
+    """The frames of a binary."""
 
     dtype = _DTYPE
 
@@ -89,11 +90,13 @@ class _Frames:
             )
         self.shape = (n_frames, height, width)
         self._path = path
+        self._memory = SpareMemory()
 
     def __getitem__(self, key: tuple[slice]) -> NDArray[Any]:
-        start, stop = key[0].start * self._frame_bytes, key[0].stop * self._frame_bytes
-        data = map_bytes(self._path, start, stop)
-        return np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
+        (frames,) = key
+        out = self._memory.empty((frames.stop - frames.start, *self.shape[1:]), self.dtype)
+        read_into(self._path, frames.start * self._frame_bytes, out)
+        return out
 
 
 def _frame_shape(path: Path, given: str, known: dict[str, float]) -> tuple[int, int]:

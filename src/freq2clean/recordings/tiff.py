@@ -1,14 +1,14 @@
 """TIFF files: plain, BigTIFF, ImageJ, OME, tiled, compressed.
 
-tifffile reads the directory of pages once; pixels are then read from the mapped file, without a
-lock and without an open file.
+tifffile reads the directory of pages once; pixels are then read at their places, without a lock
+and without an open file.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError
 from freq2clean.recordings.axes import select
 from freq2clean.recordings.contract import Metadata, Recording, Sink
-from freq2clean.recordings.pixels import map_bytes, native
+from freq2clean.recordings.pixels import native
+from freq2clean.recordings.plain_bytes import read_pieces, read_segments
+from freq2clean.recordings.spare_memory import SpareMemory
 from freq2clean.recordings.tiff_metadata import imagej_tags, plain_tags, read_metadata
 from freq2clean.recordings.tiff_pages import Pages
 from freq2clean.threads import n_threads
@@ -48,6 +50,8 @@ class TiffRecording(Recording):
     channel, plane : int, optional
     single : bool, optional
         Take a 2-D image for a recording of one frame, as in a folder of numbered files.
+    memory : SpareMemory, optional
+        For frames; those of several files may share it.
 
     Raises
     ------
@@ -62,6 +66,7 @@ class TiffRecording(Recording):
         channel: int | None = None,
         plane: int | None = None,
         single: bool = False,
+        memory: SpareMemory | None = None,
     ) -> None:
         import tifffile
 
@@ -82,44 +87,46 @@ class TiffRecording(Recording):
         self._decoder = pages.decoder
         self._offsets = pages.offsets[numbers]
         self._counts = pages.counts[numbers]
+        self._memory = memory or SpareMemory()
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        offsets, counts = self._offsets[start:stop], self._counts[start:stop]
-        first = int(offsets.min())
-        data = map_bytes(self._path, first, int((offsets + counts).max()))
-        offsets = offsets - first
-        if self._decoder is None and (np.diff(offsets[:, 0]) == counts[:-1, 0]).all():
-            frames = np.frombuffer(data, self._stored).reshape(stop - start, *self.shape[1:])
-            return native(frames)
-        out = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        shape = stop - start, *self.shape[1:]
+        decoder = self._decoder
+        if decoder is None:
+            pixels = self._memory.empty(shape, self._stored)
+            read_pieces(self._path, self._offsets[start:stop, 0], pixels)
+            return native(pixels)
+        out = self._memory.empty(shape, self.dtype)
 
         def fill(i: int) -> None:
-            segments = [data[o : o + n] for o, n in zip(offsets[i], counts[i], strict=True)]
+            places = self._offsets[start + i].tolist(), self._counts[start + i].tolist()
+            segments = read_segments(self._path, *places)
             try:
-                self._decode(segments, out[i])
+                _decode(decoder, segments, out[i])
             except Exception as error:  # a decoder may raise anything on damaged data
                 raise InputError(
                     f"{self.name}: frame {start + i} cannot be decoded ({error}): "
                     "the file is damaged"
                 ) from error
 
-        if stop - start == 1 or self._decoder is None:
-            for i in range(stop - start):
-                fill(i)
+        if stop - start == 1:
+            fill(0)
         else:
             with ThreadPoolExecutor(n_threads()) as pool:
                 list(pool.map(fill, range(stop - start)))
         return out
 
-    def _decode(self, segments: list[memoryview], out: NDArray[Any]) -> None:
-        """Put the strips or tiles of one frame where they belong."""
-        if self._decoder is None:
-            out[...] = np.frombuffer(segments[0], self._stored).reshape(out.shape)
-            return
-        for i, segment in enumerate(segments):
-            decoded, (_, _, row, column, _), shape = self._decoder(bytes(segment), i)
-            part = out[row : row + shape[1], column : column + shape[2]]
-            part[...] = decoded[0, : part.shape[0], : part.shape[1], 0]
+    def close(self) -> None:
+        super().close()
+        self._memory = SpareMemory()
+
+
+def _decode(decoder: Callable[..., Any], segments: list[bytes], out: NDArray[Any]) -> None:
+    """Put the strips or tiles of one frame where they belong."""
+    for i, segment in enumerate(segments):
+        decoded, (_, _, row, column, _), shape = decoder(segment, i)
+        part = out[row : row + shape[1], column : column + shape[2]]
+        part[...] = decoded[0, : part.shape[0], : part.shape[1], 0]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from freq2clean.errors import InputError, MissingExtraError, OutputError, reason_of
+from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError, OutputError, reason_of
 from freq2clean.recordings.contract import Recording
 from freq2clean.recordings.formats import suffix_of
 from freq2clean.recordings.memory import ArrayRecording
@@ -24,6 +24,8 @@ _SUFFIX = ".zarr"
 _OPTIONS = {"use_listings_cache": False}  # what others write must be seen
 _WAITS_S = (0.0, 0.1, 0.5, 2.0, 5.0)
 """Before each attempt to read frames."""
+_FINAL = (Freq2CleanError, MemoryError)
+"""What another attempt would not mend."""
 _COMPRESSIONS = (None, "deflate", "zstd")
 
 
@@ -81,7 +83,9 @@ class _RemoteRecording(ArrayRecording):
         for wait_s in _WAITS_S:
             time.sleep(wait_s)
             try:
-                return super()._read(start, stop)
+                return self._taken(start, stop)
+            except _FINAL:
+                raise
             except Exception as error:  # each library and server fails in a way of its own
                 failure = error
         raise InputError(

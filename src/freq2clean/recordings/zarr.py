@@ -15,10 +15,9 @@ from freq2clean.recordings.contract import Metadata, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items
 from freq2clean.recordings.stored import StoredArray, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
-from freq2clean.recordings.zarr_chunks import MappedChunks, has_plain_chunks
+from freq2clean.recordings.zarr_chunks import PlainChunks, has_plain_chunks
 
 __all__ = [
-    "WRITING",
     "WholeChunks",
     "ZarrSink",
     "decoding_at_most",
@@ -26,12 +25,13 @@ __all__ = [
     "new_array",
     "open_zarr",
     "opened_array",
+    "to_write",
 ]
 
 _CHUNK_BYTES = 2**23
 
-WRITING: Any = {"write_empty_chunks": True}
-"""How arrays are written: a chunk of zeros is a chunk too."""
+_WRITING: Any = {"write_empty_chunks": True}
+"""A chunk of zeros is a chunk too."""
 
 
 @opener
@@ -73,8 +73,8 @@ def decoding_at_most(n_chunks: int) -> Iterator[None]:
 
 
 def opened_array(array: Any) -> Any:
-    """An array to read from, mapped where its chunks lie on the disk as they are."""
-    return MappedChunks(array) if has_plain_chunks(array) else array
+    """An array to read from, without zarr where its chunks lie on the disk as they are."""
+    return PlainChunks(array) if has_plain_chunks(array) else array
 
 
 def _axis_names(array: Any) -> list[Any]:
@@ -105,8 +105,16 @@ def new_array(
         attributes=metadata_items(metadata),
         dimension_names=("t", "y", "x"),
         zarr_format=3,
-        config=WRITING,
+        config=_WRITING,
     )
+
+
+def to_write(metadata: Any, place: Any) -> Any:
+    """The array that ``metadata`` tells of at a place in a store, written as by `new_array`."""
+    import zarr
+    from zarr.core.array import AsyncArray
+
+    return zarr.Array(AsyncArray(metadata, place, _WRITING))
 
 
 class WholeChunks:

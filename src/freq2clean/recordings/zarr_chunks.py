@@ -1,4 +1,4 @@
-"""Chunks of a Zarr array that lie on the disk as they are: mapped instead of read."""
+"""Chunks of a Zarr array that lie on the disk as they are: read without zarr."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.recordings.pixels import map_bytes
+from freq2clean.recordings.plain_bytes import read_into
+from freq2clean.recordings.spare_memory import SpareMemory
 
-__all__ = ["MappedChunks", "has_plain_chunks"]
+__all__ = ["PlainChunks", "has_plain_chunks"]
 
 
 def has_plain_chunks(array: Any) -> bool:
@@ -28,7 +29,7 @@ def has_plain_chunks(array: Any) -> bool:
     )
 
 
-class MappedChunks:
+class PlainChunks:
     """Frames of a Zarr array with plain chunks; those that zarr has to make up, zarr reads."""
 
     def __init__(self, array: Any) -> None:
@@ -38,26 +39,25 @@ class MappedChunks:
         order = getattr(endian, "value", endian)  # An enumeration before zarr 3.2, then a word.
         self.dtype = array.dtype.newbyteorder(order) if order else array.dtype
         self._array = array
+        self._memory = SpareMemory()
 
     def __getitem__(self, key: tuple[slice]) -> NDArray[Any]:
         (frames,) = key
+        out = self._memory.empty((frames.stop - frames.start, *self.shape[1:]), self.dtype)
         numbers = range(frames.start // self.chunks[0], -(-frames.stop // self.chunks[0]))
-        parts = []
-        for number in numbers:
-            part = self._part(number, frames)
-            if part is None:
-                return np.asarray(self._array[key])
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if all(self._read_from(number, frames, out) for number in numbers):
+            return out
+        return np.asarray(self._array[key])
 
-    def _part(self, number: int, frames: slice) -> NDArray[Any] | None:
-        """Those of the frames that are in a chunk; None where its file is missing or not whole."""
+    def _read_from(self, number: int, frames: slice, out: NDArray[Any]) -> bool:
+        """Fill in the frames that are in a chunk; False where its file is missing or not whole."""
         first = number * self.chunks[0]
-        start, stop = max(frames.start - first, 0), min(frames.stop - first, self.chunks[0])
+        start, stop = max(frames.start, first), min(frames.stop, first + self.chunks[0])
         key = self._array.metadata.encode_chunk_key((number, 0, 0))
         file = Path(self._array.store.root, self._array.path, key)
         frame_bytes = self.shape[1] * self.shape[2] * self.dtype.itemsize
         if not file.is_file() or file.stat().st_size != self.chunks[0] * frame_bytes:
-            return None
-        data = map_bytes(file, start * frame_bytes, stop * frame_bytes)
-        return np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
+            return False
+        part = out[start - frames.start : stop - frames.start]
+        read_into(file, (start - first) * frame_bytes, part)
+        return True

@@ -20,7 +20,7 @@ Early = TypeVar("Early")
 Late = TypeVar("Late")
 Range = tuple[int, int]
 
-_DEPTH = 2
+_DEPTH = 1
 
 IN_FLIGHT = _DEPTH + 2
 """Items that `write_behind` may hold, with the one that is being made: as many buffers suffice."""
@@ -40,9 +40,10 @@ def blocks(start: int, stop: int, size: int) -> list[Range]:
 def read_ahead(
     read: Callable[[int, int], Item], ranges: Iterable[Range]
 ) -> Generator[tuple[Range, Item]]:
-    """Each range and what ``read`` gives for it, in order, while the next are being read.
+    """Each range and what ``read`` gives for it, in order, while the next is being read.
 
-    Closing the generator early stops the reading.
+    Nothing that was given is held on to, so that its memory may be used again. Closing the
+    generator early stops the reading.
 
     Examples
     --------
@@ -55,13 +56,16 @@ def read_ahead(
         for range_ in ranges:
             pending.append((range_, reader.submit(read, *range_)))
             if len(pending) > _DEPTH:
-                first, future = pending.popleft()
-                yield first, future.result()
+                yield _first_of(pending)
         while pending:
-            first, future = pending.popleft()
-            yield first, future.result()
+            yield _first_of(pending)
     finally:
         reader.shutdown(wait=True, cancel_futures=True)
+
+
+def _first_of(pending: deque[tuple[Range, Future[Item]]]) -> tuple[Range, Item]:
+    range_, future = pending.popleft()
+    return range_, future.result()
 
 
 @contextmanager
@@ -134,9 +138,11 @@ def two_passes(
     with closing(read_ahead(read_first, blocks(0, n_frames, block_frames))) as early:
         for (start, stop), item in early:
             settled = first(start, item)
+            del item
             with closing(read_ahead(read_second, blocks(done, settled, block_frames))) as late:
                 for (begin, end), frames in late:
                     second(begin, frames)
+                    del frames
                     done = end
                     if progress:
                         progress(stop + done, 2 * n_frames)
