@@ -144,9 +144,7 @@ def test_nothing_is_written_after_an_exception_of_the_caller(error):
 
 
 def test_an_interrupt_while_the_last_items_are_written_stops_the_writing(monkeypatch):
-    monkeypatch.setattr(
-        passes, "_DEPTH", 2
-    )  # leaving waits for the thread alone
+    monkeypatch.setattr(passes, "_DEPTH", 2)  # leaving waits for the thread alone
     written, go_on = [], threading.Event()
     join = threading.Thread.join
 
