@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 
-__all__ = ["Metadata", "Recording", "Sink", "Writer"]
+__all__ = ["Layout", "Metadata", "Recording", "Sink", "Writer"]
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,29 @@ class Writer(ABC):
     @abstractmethod
     def append(self, block: NDArray[Any]) -> None:
         """Write the next frames: an array (n, Y, X) of the recording's dtype."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a sink is to write.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Frames, rows, columns.
+    dtype : numpy.dtype
+    metadata : Metadata
+    compression : str or None
+        One of those of the format.
+    inside : str
+        Where in the file, for formats that hold several recordings; empty for the usual place.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    metadata: Metadata
+    compression: str | None
+    inside: str
 
 
 class Sink(Writer):

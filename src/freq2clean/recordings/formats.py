@@ -54,7 +54,7 @@ class Format:
     open : callable
         Opens a recording: path, path inside, channel and plane.
     sink : callable, optional
-        Writes a recording; nothing does if this is left at the abstract class.
+        Writes a `Layout` to a path; nothing does if this is left at the abstract class.
     written : tuple of str
         Suffixes that it is written by.
     compressions : tuple of str

@@ -8,11 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings.contract import Metadata, Sink
+from freq2clean.recordings.contract import Layout, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items, to_json
 from freq2clean.recordings.stored import StoredArray, listed, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
@@ -68,19 +67,11 @@ def _datasets(file: Any) -> list[Any]:
 class Hdf5Sink(Sink):
     """Writes an HDF5 file with one dataset."""
 
-    def __init__(
-        self,
-        path: Path,
-        inside: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         self._disk = Disk(path, "w+")
         self._next = 0
         self._call = Unbroken()
-        self._call(self._begin, inside or DEFAULT_DATASET, shape, dtype, metadata, compression)
+        self._call(self._begin, layout)
 
     def append(self, block: NDArray[Any]) -> None:
         place = slice(self._next, self._next + len(block))
@@ -96,21 +87,15 @@ class Hdf5Sink(Sink):
             self._disk.close()
         self._disk.raise_failure()
 
-    def _begin(
-        self,
-        name: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
+    def _begin(self, layout: Layout) -> None:
         import h5py
 
         # The file format of HDF5 1.8 lifts the limit of 64 kB on an attribute.
         self._file = h5py.File(self._disk, "w", libver=("v108", "latest"))
-        layout = {"chunks": (1, *shape[1:]), "compression": "gzip"} if compression else {}
-        self._dataset = self._file.create_dataset(name, shape, dtype, **layout)
-        for key, value in metadata_items(metadata).items():
+        name, shape = layout.inside or DEFAULT_DATASET, layout.shape
+        chunks = {"chunks": (1, *shape[1:]), "compression": "gzip"} if layout.compression else {}
+        self._dataset = self._file.create_dataset(name, shape, layout.dtype, **chunks)
+        for key, value in metadata_items(layout.metadata).items():
             self._dataset.attrs[key] = to_json(value) if key == "provenance" else value
 
 

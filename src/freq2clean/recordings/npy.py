@@ -12,7 +12,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings.contract import Metadata, Sink
+from freq2clean.recordings.contract import Layout, Metadata, Sink
 from freq2clean.recordings.pixels import map_bytes
 from freq2clean.recordings.plain_bytes import read_pieces, read_segments
 from freq2clean.recordings.provenance import metadata_from, metadata_items
@@ -97,18 +97,10 @@ def _metadata(path: Path, place: int) -> Metadata:
 class NpySink(Sink):
     """Writes a .npy file front to back."""
 
-    def __init__(
-        self,
-        path: Path,
-        inside: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
-        self._items = metadata_items(metadata)
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._items = metadata_items(layout.metadata)
         self._file = path.open("wb")
-        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+        header = {"descr": layout.dtype.str, "fortran_order": False, "shape": layout.shape}
         npy_format.write_array_header_1_0(self._file, header)
 
     def append(self, block: NDArray[Any]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import MissingExtraError, OutputError
-from freq2clean.recordings.contract import Metadata, Sink
+from freq2clean.recordings.contract import Layout, Metadata, Sink
 from freq2clean.recordings.hdf5 import Disk
 from freq2clean.recordings.nwb import PROVENANCE, provenance_of
 from freq2clean.recordings.provenance import metadata_items, to_json
@@ -58,17 +58,10 @@ class NwbSink(Sink):
     Its axes are in the order in which those of the raw series were read.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        inside: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
-        check_nwb_target(str(path), metadata.origin, inside)
-        source, _, series = str(metadata.origin).partition("::")
+    def __init__(self, path: Path, layout: Layout) -> None:
+        inside, origin = layout.inside, layout.metadata.origin
+        check_nwb_target(str(path), origin, inside)
+        source, _, series = str(origin).partition("::")
         self._rows_first = series.endswith("/data")
         raw = series.strip("/").removesuffix("/data")
         name = PurePosixPath(inside or f"Processed{PurePosixPath(raw).name}").name
@@ -79,7 +72,7 @@ class NwbSink(Sink):
         self._call = Unbroken()
         self._file: Any = None
         try:
-            self._call(self._begin, raw, name, shape, dtype, metadata, compression)
+            self._call(self._begin, raw, name, layout)
         except BaseException:
             with suppress(Exception):
                 self.close()
@@ -101,32 +94,25 @@ class NwbSink(Sink):
             self._disk.close()
         self._disk.raise_failure()
 
-    def _begin(
-        self,
-        raw: str,
-        name: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
+    def _begin(self, raw: str, name: str, layout: Layout) -> None:
         import h5py
         from pynwb import NWBHDF5IO, H5DataIO
 
-        stored = shape if self._rows_first else (shape[0], shape[2], shape[1])
-        held = max(1, min(shape[0], _CHUNK_BYTES // (shape[1] * shape[2] * dtype.itemsize)))
+        n_frames, height, width = layout.shape
+        stored = (height, width) if self._rows_first else (width, height)
+        held = max(1, min(n_frames, _CHUNK_BYTES // (height * width * layout.dtype.itemsize)))
         data = H5DataIO(
-            shape=stored,
-            dtype=dtype,
-            chunks=(held, *stored[1:]),
-            compression="gzip" if compression else None,
+            shape=(n_frames, *stored),
+            dtype=layout.dtype,
+            chunks=(held, *stored),
+            compression="gzip" if layout.compression else None,
         )
         self._file = h5py.File(self._disk, "r+")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a file that was valid enough for its user
             io = NWBHDF5IO(file=self._file, mode="a")
             nwb = io.read()
-            self._add(nwb, _by_path(nwb, raw), name, data, shape[0], metadata)
+            self._add(nwb, _by_path(nwb, raw), name, data, n_frames, layout.metadata)
             io.write(nwb)
         self._dataset = self._file[f"{_MODULE}/{name}/data"]
 

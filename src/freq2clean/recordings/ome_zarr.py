@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.recordings.casting import cast
-from freq2clean.recordings.contract import Metadata, Sink
+from freq2clean.recordings.contract import Layout, Metadata, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items, positive
 from freq2clean.recordings.stored import StoredArray, opener
 from freq2clean.recordings.unbroken import Unbroken
@@ -72,24 +73,16 @@ def is_lone_image(store: Path) -> bool:
 class OmeZarrSink(Sink):
     """Writes an image of version 0.5: all pixels, and means of 2 x 2, 4 x 4 ... for viewers."""
 
-    def __init__(
-        self,
-        path: Path,
-        inside: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         import zarr
 
-        shapes = _level_shapes(shape)
+        shapes, metadata = _level_shapes(layout.shape), layout.metadata
         attributes = {"ome": _described(len(shapes), metadata), **metadata_items(metadata)}
         call = Unbroken()
         call(zarr.create_group, path, attributes=attributes, zarr_format=3)
         call.end()
         self._levels = [
-            ZarrSink(path / str(level), "", one, dtype, Metadata(), compression)
+            ZarrSink(path / str(level), replace(layout, shape=one, metadata=Metadata()))
             for level, one in enumerate(shapes)
         ]
 

@@ -16,7 +16,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, OutputError
-from freq2clean.recordings.contract import Metadata, Sink
+from freq2clean.recordings.contract import Layout, Sink
 from freq2clean.recordings.plain_bytes import read_into
 from freq2clean.recordings.provenance import metadata_from
 from freq2clean.recordings.spare_memory import SpareMemory
@@ -51,18 +51,12 @@ def int16_frames(frames: NDArray[Any]) -> NDArray[np.int16]:
 class Suite2pSink(Sink):
     """Writes a binary as Suite2p does."""
 
-    def __init__(
-        self,
-        path: Path,
-        inside: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
-        self.inside = f"{shape[1]},{shape[2]}"
-        if inside and inside != self.inside:
-            raise OutputError(f"frames of {self.inside} pixels are no {inside}: leave it out")
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.inside = f"{layout.shape[1]},{layout.shape[2]}"
+        if layout.inside not in ("", self.inside):
+            raise OutputError(
+                f"frames of {self.inside} pixels are no {layout.inside}: leave it out"
+            )
         self._file = path.open("wb")
 
     def stored(self, frames: NDArray[Any]) -> NDArray[np.int16]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
 from freq2clean.recordings.axes import select
-from freq2clean.recordings.contract import Metadata, Recording, Sink
+from freq2clean.recordings.contract import Layout, Recording, Sink
 from freq2clean.recordings.pixels import native
 from freq2clean.recordings.plain_bytes import read_pieces, read_segments
 from freq2clean.recordings.spare_memory import SpareMemory
@@ -145,20 +145,14 @@ def _tifffile_errors(path: Path) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def tiff_sink(
-    path: Path,
-    inside: str,
-    shape: tuple[int, int, int],
-    dtype: np.dtype[Any],
-    metadata: Metadata,
-    compression: str | None,
-) -> Sink:
+def tiff_sink(path: Path, layout: Layout) -> Sink:
     """Writes a TIFF, ImageJ-readable where ImageJ knows the dtype and the file fits into 4 GB.
 
     Beyond 4 GB it is a BigTIFF. A compressed file might shrink below that, which nobody knows yet.
     """
     import tifffile
 
+    shape, dtype, metadata = layout.shape, layout.dtype, layout.metadata
     nbytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     big = nbytes + 512 * shape[0] > _CLASSIC_LIMIT_BYTES
     byteorder: Any = {"little": "<", "big": ">"}[sys.byteorder]
@@ -166,14 +160,14 @@ def tiff_sink(
     tags = imagej_tags(shape, metadata, byteorder) if imagej else plain_tags(shape, metadata)
     writer = tifffile.TiffWriter(path, bigtiff=big, byteorder=byteorder)
     options: dict[str, Any] = {"photometric": "minisblack", "metadata": None}
-    if compression is None:
+    if layout.compression is None:
         with writer:
             place: Any = writer.write(
                 shape=shape, dtype=dtype, returnoffset=True, **options, **tags
             )
         return _PlainSink(path, place[0])
     predictor = dtype.kind in "iu" and dtype.itemsize <= 4
-    options |= {"compression": _CODECS[compression], "predictor": predictor}
+    options |= {"compression": _CODECS[layout.compression], "predictor": predictor}
     return _CompressedSink(writer, options, tags)
 
 

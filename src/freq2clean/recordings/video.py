@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, MissingExtraError, OutputError
 from freq2clean.recordings.axes import select
-from freq2clean.recordings.contract import Metadata, Recording, Sink
+from freq2clean.recordings.contract import Layout, Metadata, Recording, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items
 
 __all__ = ["VideoRecording", "VideoSink", "open_video"]
@@ -139,29 +139,22 @@ class VideoRecording(Recording):
 class VideoSink(Sink):
     """Writes an AVI of FFV1, which is lossless, every frame by itself."""
 
-    def __init__(
-        self,
-        path: Path,
-        inside: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         import av
 
-        if shape[1] * shape[2] > _MOST_PIXELS:
+        _, height, width = layout.shape
+        if height * width > _MOST_PIXELS:
             raise OutputError(
-                f"frames of {shape[1]} x {shape[2]} pixels are too large for a video, which has up "
-                f"to {_MOST_PIXELS}: write another format"
+                f"frames of {height} x {width} pixels are too large for a video, which has up to "
+                f"{_MOST_PIXELS}: write another format"
             )
-        rate = Fraction(metadata.frame_rate_hz or _RATE_HZ).limit_denominator(10**6)
-        self._format = "gray" if dtype.itemsize == 1 else "gray16le"
+        rate = Fraction(layout.metadata.frame_rate_hz or _RATE_HZ).limit_denominator(10**6)
+        self._format = "gray" if layout.dtype.itemsize == 1 else "gray16le"
         self._container = av.open(str(path), "w", format="avi")
-        self._container.metadata["comment"] = json.dumps(metadata_items(metadata))
-        options = _FFV1 | ({"slices": "1"} if shape[1] * shape[2] < _SLICED_PIXELS else {})
+        self._container.metadata["comment"] = json.dumps(metadata_items(layout.metadata))
+        options = _FFV1 | ({"slices": "1"} if height * width < _SLICED_PIXELS else {})
         self._stream: Any = self._container.add_stream("ffv1", rate=rate, options=options)
-        self._stream.height, self._stream.width = shape[1:]
+        self._stream.height, self._stream.width = height, width
         self._stream.pix_fmt = self._format
 
     def append(self, block: NDArray[Any]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from freq2clean.errors import InputError, OutputError, reason_of
 from freq2clean.recordings.casting import target_dtype
 from freq2clean.recordings.changes import State, check_unchanged, state_of
-from freq2clean.recordings.contract import Metadata, Recording, Sink, Writer
+from freq2clean.recordings.contract import Layout, Metadata, Recording, Sink, Writer
 from freq2clean.recordings.flushing import Flusher
 from freq2clean.recordings.formats import (
     HDF5,
@@ -173,20 +173,14 @@ def create(
     target, inside = _target(path)
     if compression is None:
         _check_space(target, frames * height * width * dtype.itemsize)
+    layout = Layout((frames, height, width), dtype, metadata or Metadata(), compression, inside)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
     flusher = Flusher(temporary)
     release_memory(target)
     try:
         with _output_errors(path):
-            sink = found.sink(
-                temporary,
-                inside,
-                (frames, height, width),
-                dtype,
-                metadata or Metadata(),
-                compression,
-            )
-        writer = _CheckedWriter(sink, flusher, str(path), (frames, height, width), dtype)
+            sink = found.sink(temporary, layout)
+        writer = _CheckedWriter(sink, flusher, str(path), layout.shape, dtype)
         try:
             yield writer
         except BaseException:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.recordings.contract import Metadata, Sink
+from freq2clean.recordings.contract import Layout, Metadata, Sink
 from freq2clean.recordings.provenance import metadata_from, metadata_items
 from freq2clean.recordings.stored import StoredArray, lone_movie, opener
 from freq2clean.recordings.unbroken import Unbroken
@@ -172,17 +172,11 @@ class WholeChunks:
 class ZarrSink(Sink):
     """Writes a Zarr 3 array in chunks of whole frames."""
 
-    def __init__(
-        self,
-        path: Path,
-        inside: str,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        metadata: Metadata,
-        compression: str | None,
-    ) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         self._call = Unbroken()
-        array = self._call(new_array, path, shape, dtype, metadata, compression)
+        array = self._call(
+            new_array, path, layout.shape, layout.dtype, layout.metadata, layout.compression
+        )
         self._chunks = WholeChunks(array, call=self._call)
         self._path = path
         self._finished: list[Path] = []
