@@ -14,7 +14,7 @@ from skimage.exposure import match_histograms
 from timing import median_seconds, table
 
 from freq2clean import Dct, Fft, Subspace, Wiener
-from freq2clean.fusion import Method
+from freq2clean.fusion.method import Method
 
 ALPHA = 0.85
 BLOCK_FRAMES = 128

@@ -24,10 +24,19 @@ from numpy.typing import NDArray
 from scipy.fft import fft2, fftfreq
 from scipy.ndimage import binary_dilation
 
-from freq2clean import Auto, Fft, MissingExtraError, Wiener, denoise, inspect, open_recording
+from freq2clean import (
+    Auto,
+    Fft,
+    Fusion,
+    MissingExtraError,
+    Wiener,
+    denoise,
+    inspect,
+    open_recording,
+)
 from freq2clean import run as run_chain
 from freq2clean.denoisers.pretrained import Pretrained
-from freq2clean.fusion import Fusion, Method
+from freq2clean.fusion.method import Method
 from freq2clean.fusion.missing import missing_rows
 from freq2clean.report.picture import side_by_side
 

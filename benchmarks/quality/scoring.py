@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
-from freq2clean.fusion import METHODS, Fft, get_method
+from freq2clean import Fft
+from freq2clean.fusion import METHODS, get_method
 from freq2clean.fusion.bases import temporal_bands
 from freq2clean.fusion.rings import ring_index, ring_sums
 from freq2clean.fusion.scale import Scale
@@ -40,7 +41,13 @@ METRICS = ("psnr_db", "psnr_active_db", "ssim3d_own", "ssim3d_truth", "trace_cor
 DENOISED = "denoised"
 BEST_ALPHA = "fft, best alpha"
 ORACLES = ("oracle: true mean image", "oracle: true weights")
-NAMES = (DENOISED, "fft", BEST_ALPHA, *(name for name in METHODS if name != "fft"), *ORACLES)
+NAMES = (
+    DENOISED,
+    "fft",
+    BEST_ALPHA,
+    *(name for name in reversed(METHODS) if name != "fft"),
+    *ORACLES,
+)
 
 
 def fusion_by(name: str) -> Callable[[Frames, NDArray[np.uint16], Frames], Fused]:

@@ -45,7 +45,9 @@ def _usage(command: Any, full: str) -> Iterator[str]:
         pieces = " ".join(command.collect_usage_pieces(context)).replace("{", "").replace("}", "")
         yield f"```text\n{full} {pieces}\n```"
         panels: dict[str, list[str]] = {}
-        for parameter in command.params:
+        for parameter in command.get_params(context):
+            if parameter.name == "help":
+                continue
             words, about = parameter.get_help_record(context)
             panel = getattr(parameter, "rich_help_panel", None) or "Arguments and options"
             panels.setdefault(panel, []).append(f"| `{_cell(words)}` | {_cell(about)} |")

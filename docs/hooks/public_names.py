@@ -9,7 +9,7 @@ from mkdocs.structure.files import File
 
 import freq2clean
 from freq2clean.denoisers.contract import Denoiser
-from freq2clean.fusion import Method
+from freq2clean.fusion.method import Method
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

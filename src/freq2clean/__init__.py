@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from freq2clean.denoisers.gaussian import Gaussian
     from freq2clean.denoisers.pca import PCA
     from freq2clean.errors import Freq2CleanError, InputError, MissingExtraError, OutputError
-    from freq2clean.fusion import Auto, Dct, Fft, Fusion, StreamingFuser, Subspace, Wiener
+    from freq2clean.fusion.auto import Auto
+    from freq2clean.fusion.dct import Dct
+    from freq2clean.fusion.fft import Fft
+    from freq2clean.fusion.live import StreamingFuser
+    from freq2clean.fusion.method import Fusion
+    from freq2clean.fusion.subspace import Subspace
+    from freq2clean.fusion.wiener import Wiener
     from freq2clean.metrics import Scores, SSIM3DOptions
     from freq2clean.pipeline import (
         DenoiseResult,
@@ -40,7 +46,13 @@ _ROOMS = {
     "denoisers.gaussian": ("Gaussian",),
     "denoisers.pca": ("PCA",),
     "errors": ("Freq2CleanError", "InputError", "MissingExtraError", "OutputError"),
-    "fusion": ("Auto", "Dct", "Fft", "Fusion", "StreamingFuser", "Subspace", "Wiener"),
+    "fusion.auto": ("Auto",),
+    "fusion.dct": ("Dct",),
+    "fusion.fft": ("Fft",),
+    "fusion.live": ("StreamingFuser",),
+    "fusion.method": ("Fusion",),
+    "fusion.subspace": ("Subspace",),
+    "fusion.wiener": ("Wiener",),
     "metrics": ("SSIM3DOptions", "Scores"),
     "pipeline": (
         "DenoiseResult",

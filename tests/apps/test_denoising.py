@@ -15,9 +15,7 @@ import pytest
 import torch
 
 from freq2clean import DeepCAD, denoise, fuse, open_recording
-from freq2clean.apps.options import Method
 from freq2clean.denoisers import DENOISERS
-from freq2clean.fusion import METHODS
 
 TINY = "--patch-t 8 --patch-xy 8 --patches 1 --epochs 1"
 DEEPCAD = "--model deepcad --checkpoint model.pth"
@@ -71,7 +69,6 @@ def refused(freq2clean_here, folder) -> Callable[..., None]:
 
 
 def test_the_names_are_those_of_the_package(freq2clean_here):
-    assert set(map(str, Method)) <= set(METHODS)
     for command in ("denoise", "train", "run"):
         done = freq2clean_here(command, "raw.tif", "-o", "o.tif", "--model", "nlm")
         assert done.returncode == 2

@@ -17,8 +17,7 @@ from benchmarks.quality.scoring import (
     with_true_weights,
 )
 
-from freq2clean import evaluate, simulate
-from freq2clean.fusion import Fft, Wiener
+from freq2clean import Fft, Wiener, evaluate, simulate
 from freq2clean.simulation import imitate_denoiser
 
 

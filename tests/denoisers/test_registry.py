@@ -37,7 +37,7 @@ def test_the_names_cost_no_import_of_libraries():
 
 
 def test_one_line_of_the_registry_is_enough(monkeypatch):
-    monkeypatch.setitem(DENOISERS, "blur", Entry("gaussian:Gaussian", "a new one"))
+    monkeypatch.setitem(DENOISERS, "blur", Entry("denoisers.gaussian:Gaussian", "a new one"))
     assert get_denoiser("blur", sigma_t_frames=1.0).sigma_t_frames == 1
 
 

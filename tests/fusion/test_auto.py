@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.fusion.suite import MethodSuite
 
-from freq2clean.fusion import Auto, Subspace
+from freq2clean import Auto, Subspace
 from freq2clean.simulation import imitate_denoiser, simulate
+
+
+class TestAuto(MethodSuite):
+    method = Auto()
+    on_its_own = False  # as `Subspace`
+    tolerance = 1e-2
 
 
 def simulated_pair(size, **options):

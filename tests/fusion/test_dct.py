@@ -3,12 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.fft import dctn, idctn
+from tests.fusion.suite import MethodSuite
 
+from freq2clean import Dct
 from freq2clean.errors import InputError
-from freq2clean.fusion import Dct
 from freq2clean.fusion.windows import plan_windows
 
 FLOAT32 = 4e-7  # a few steps of float32, which count where the level is far above the range
+
+
+class TestDct(MethodSuite):
+    method = Dct()
+
+
+class TestDctInWindows(MethodSuite):
+    method = Dct(window=30, raw_average=20, overlap=0.1)
 
 
 def ramp(values, cutoff, width):

@@ -3,13 +3,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from skimage.exposure import match_histograms
+from tests.fusion.suite import MethodSuite
 
+from freq2clean import Fft
 from freq2clean.errors import InputError
-from freq2clean.fusion import Fft
 from freq2clean.fusion.windows import plan_windows
 
 FLOAT32 = 4e-7  # a few steps of float32, which count where the level is far above the range
 ALL_BINS_OF_8 = (0.85, 0.3, 1.0, 0.6, 0.5)
+
+
+class TestFft(MethodSuite):
+    method = Fft()
+    shifts = False  # bins are blended by magnitude, whatever the sign
+
+
+class TestFftOfHistograms(TestFft):
+    method = Fft(matching="histogram")
+
+
+class TestFftInWindows(TestFft):
+    method = Fft(alpha=(0.8, 0.5), matching="none", window=30, raw_mean="window", overlap=0.2)
+    least_frames = 2  # as it has two bins
 
 
 def affine(source, template):
@@ -124,3 +139,12 @@ def test_more_weights_than_bins_are_refused(make_pair):
     pair = make_pair((4, 8, 8))
     with pytest.raises(InputError, match="DFT bin 3 asked for; a window of 4 frames has bins 0 to"):
         Fft(alpha=(1.0, 1.0, 1.0, 1.0)).fit(pair.raw, pair.denoised)
+
+
+def test_inside_a_border_without_values_it_is_the_fusion_of_the_inside(make_pair, fuse):
+    pair = make_pair((100, 24, 24))
+    inside = (slice(None), slice(3, -3), slice(3, -3))
+    raw = np.full(pair.raw.shape, np.nan, np.float32)
+    raw[inside] = pair.raw[inside]
+    alone = fuse(Fft(), np.ascontiguousarray(pair.raw[inside]), pair.denoised[inside])
+    np.testing.assert_allclose(fuse(Fft(), raw, pair.denoised)[inside], alone, rtol=1e-5)

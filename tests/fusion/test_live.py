@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 
+from freq2clean import StreamingFuser, Wiener
 from freq2clean.errors import InputError
-from freq2clean.fusion import StreamingFuser, Wiener
 from freq2clean.fusion.local import LocalWeights
 from freq2clean.fusion.rings import ring_index, ring_sizes, ring_sums
 from freq2clean.fusion.scale import match_scale

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freq2clean.fusion import Fft, Wiener
+from freq2clean import Fft, Wiener
 from freq2clean.fusion.missing import MaskedValues, missing_rows
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, median_filter
 
-from freq2clean.fusion import Subspace, Wiener
+from freq2clean import Subspace, Wiener
 from freq2clean.fusion.pattern import bad_pixels, fill_in, find_line_offsets
 from freq2clean.simulation import simulate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from freq2clean.fusion import Fft, Wiener
+from freq2clean import Fft, Wiener
 from freq2clean.simulation import imitate_denoiser, simulate
 
 ACCEPTANCE_SEEDS = (1101, 1102)

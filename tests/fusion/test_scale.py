@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from freq2clean.fusion import Dct, Fft, Wiener
+from freq2clean import Dct, Fft, Wiener
 from freq2clean.fusion.scale import Scale, match_scale
 
 METHODS = pytest.mark.parametrize("method", [Fft(), Dct(), Wiener()], ids=lambda m: m.name)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from freq2clean import Auto, Dct, Fft, Subspace, Wiener
 from freq2clean.errors import InputError
-from freq2clean.fusion import Auto, Dct, Fft, Subspace, Wiener
 from freq2clean.fusion.rings import ring_index, ring_sums
 from freq2clean.fusion.spaces import HOST, space_of, to_host
 

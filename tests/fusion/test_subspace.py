@@ -4,11 +4,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.fusion.suite import MethodSuite
 
-from freq2clean import denoise
+from freq2clean import Fusion, Subspace, Wiener, denoise
 from freq2clean.errors import InputError
-from freq2clean.fusion import Fusion, Subspace, Wiener
 from freq2clean.simulation import simulate
+
+
+class TestSubspace(MethodSuite):
+    method = Subspace()
+    on_its_own = False  # the limit takes frames in overlapping windows
+    tolerance = 1e-2
+
+
+class TestSubspaceWithoutLimit(MethodSuite):
+    method = Subspace(window=40, limit=False)
 
 
 def errors(pair, fused):
@@ -119,20 +129,6 @@ def test_memory_bounds_the_window_of_the_limit(make_pair):
     pair = make_pair((120, 40, 36))
     fusion = Subspace().fit(pair.raw, pair.denoised, memory_bytes=40 * 36 * 8 * 64 * 2)
     assert fusion._plan.tiling.n_frames == 64
-
-
-@pytest.mark.parametrize("shape", [(1, 9, 8), (5, 1, 1), (33, 3, 50), (40, 17, 1)])
-def test_small_recordings(shape, make_pair, fuse):
-    pair = make_pair(shape)
-    fused = fuse(Subspace(), pair.raw, pair.denoised)
-    assert fused.shape == shape
-    assert np.isfinite(fused).all()
-
-
-@pytest.mark.parametrize("constant", [0.0, 100.0])
-def test_constant_recordings(constant, fuse):
-    flat = np.full((64, 32, 32), constant, np.float32)
-    np.testing.assert_allclose(fuse(Subspace(), flat, flat), flat, atol=1e-3)
 
 
 def test_another_scale_changes_nothing(simulated, fuse):

@@ -7,11 +7,20 @@ import numpy as np
 import pytest
 from scipy.fft import dctn, idct, idctn
 from scipy.ndimage import gaussian_filter
+from tests.fusion.suite import MethodSuite
 
+from freq2clean import Wiener
 from freq2clean.errors import InputError
-from freq2clean.fusion import Wiener
 from freq2clean.fusion.survey import spread_runs
 from freq2clean.fusion.windows import plan_windows
+
+
+class TestWiener(MethodSuite):
+    method = Wiener()
+
+
+class TestWienerInWindows(MethodSuite):
+    method = Wiener(window=30, n_bins=12)
 
 
 def rings_of(shape):
@@ -195,3 +204,25 @@ def test_a_clean_mean_is_left_as_it_is(make_pair):
     fused = Wiener(n_bins=8).fit(raw, denoised).apply(denoised)
     before, after = (np.mean((x - truth) ** 2) for x in (denoised, fused))
     assert after < 1.01 * before
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 4])
+def test_noise_that_cannot_be_measured_is_not_let_in(n_frames, make_pair, fuse):
+    """Up to four frames show no noise apart from signal, so nothing is taken from them."""
+    pair = make_pair((n_frames, 16, 16))
+    fused = fuse(Wiener(), pair.raw, pair.denoised)
+    np.testing.assert_array_equal(fused, pair.denoised)
+
+
+def test_a_mask_over_most_of_the_field_leaves_the_noise_measurable(make_pair, fuse):
+    """A round field of view: weights must come from the noise inside, not from none."""
+    pair = make_pair((100, 24, 24))
+    y, x = np.ogrid[-1:1:24j, -1:1:24j]
+    outside = np.hypot(y, x) > 0.7
+    assert outside.mean() > 0.5
+    rng = np.random.default_rng(1)
+    raw = pair.denoised + rng.normal(0, 20, pair.raw.shape).astype(np.float32)
+    raw[:, outside] = np.nan
+    fused = fuse(Wiener(n_bins=50), raw, pair.denoised)
+    change = (fused - pair.denoised)[:, ~outside]
+    assert np.sqrt(np.mean(change**2)) < 0.05 * 20

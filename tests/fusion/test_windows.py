@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freq2clean import Dct, Fft, Wiener
 from freq2clean.errors import InputError
-from freq2clean.fusion import Dct, Fft, Wiener
 from freq2clean.fusion.windows import plan_windows
 
 

@@ -1,4 +1,4 @@
-"""The main job from end to end, on an example that comes with the package."""
+"""``freq2clean demo``: the main job from end to end, on an example that comes with the package."""
 
 from __future__ import annotations
 
@@ -6,20 +6,43 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from freq2clean.metrics import Scores
-from freq2clean.pipeline import denoise, evaluate, fuse, simulate
-from freq2clean.pipeline.saving import whole_file
-from freq2clean.report.picture import side_by_side
+import typer
 
-__all__ = ["DemoResult", "run_demo"]
+from freq2clean.apps import show
+from freq2clean.apps.options import Json
+from freq2clean.apps.terminal import print_json, progress_bar
+
+if TYPE_CHECKING:
+    from freq2clean.metrics import Scores
+
+__all__ = ["DemoResult", "demo", "run_demo"]
 
 _SHAPE = (900, 160, 160)
 _FUSIONS: dict[str, dict[str, Any]] = {
     "fused-by-study": {"method": "fft", "alpha": 0.85, "matching": "histogram"},
     "fused": {},
 }
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder for the results, made if need be.")
+    ] = Path("freq2clean-demo"),
+    seed: Annotated[int, typer.Option(help="Of the simulated recording.")] = 0,
+    json: Json = False,
+) -> None:
+    """Run the main job on an embedded example: simulate, denoise, fuse, evaluate, picture.
+
+    Example: `freq2clean demo results`
+
+    Takes less than a minute, and ends with a table of scores and the names of the fused file, the
+    metrics and a side-by-side picture.
+    """
+    with progress_bar("demo") as progress:
+        result = run_demo(folder, seed=seed, progress=progress)
+    print_json(result.as_dict()) if json else show.demo(result)
 
 
 @dataclass(frozen=True)
@@ -47,6 +70,9 @@ def run_demo(
     progress: Callable[[int, int], None] | None = None,
 ) -> DemoResult:
     """Simulate a recording, denoise it, fuse it by the study's method and ours, and score all."""
+    from freq2clean.pipeline import denoise, evaluate, fuse, simulate
+    from freq2clean.report.picture import side_by_side
+
     n_steps = 4 + 2 * len(_FUSIONS)
     step = 0
 
@@ -80,6 +106,8 @@ def run_demo(
 
 
 def _write_table(path: Path, scores: dict[str, Scores]) -> Path:
+    from freq2clean.pipeline.saving import whole_file
+
     with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -12,55 +12,55 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from freq2clean.denoisers import DENOISERS
+from freq2clean.entries import Entry
+from freq2clean.fusion import METHODS
 
 __all__ = [
     "AlignTo",
-    "Baseline",
-    "BestModel",
     "Channel",
-    "Checkpoint",
-    "Compress",
     "DeepcadFolder",
     "Device",
-    "Dtype",
+    "Files",
     "Json",
     "Memory",
-    "Method",
     "MethodName",
-    "Model",
-    "ModelName",
-    "OptionalModel",
     "Output",
     "OutputOrUrl",
     "Plane",
-    "Predicting",
-    "Program",
     "Raw",
     "Register",
     "Scheduler",
-    "TrainFirst",
-    "Training",
     "Window",
     "Workers",
+    "about",
     "given",
+    "listed",
     "option_of",
     "with_groups",
 ]
 
-Method = StrEnum("Method", ["auto", "subspace", "wiener", "fft", "dct"])
 Align = StrEnum("Align", ["start", "end", "center"])
 Compression = StrEnum("Compression", ["deflate", "zstd"])
-Schedule = StrEnum("Schedule", ["constant", "cosine"])
 if TYPE_CHECKING:
-    Model = str
+    Method = str
 else:
-    Model = StrEnum("Model", list(DENOISERS))
+    Method = StrEnum("Method", list(METHODS))
 
 
 def option_of(panel: str, help: str, *names: str) -> Any:
     """An option that stands in a panel of its own kind."""
     return typer.Option(*names, help=help, rich_help_panel=f"Options of {panel}")
+
+
+def listed(names: Sequence[str], last: str) -> str:
+    """Names in a sentence: "a, b and c"."""
+    *before, end = names
+    return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def about(entries: Mapping[str, Entry]) -> str:
+    """What each name stands for."""
+    return "; ".join(f"{name}: {entry.about}" for name, entry in entries.items()) + "."
 
 
 Raw = Annotated[str, typer.Argument(help="The raw recording.")]
@@ -73,16 +73,6 @@ Workers = Annotated[
     typer.Option(
         help="Threads to compute with, and to decode with.", show_default="all cores", min=1
     ),
-]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        help="Of the file: float32, same (as the raw recording), uint16 ... Integers are rounded "
-        "and clipped, and clipped values are counted."
-    ),
-]
-Compress = Annotated[
-    Compression | None, typer.Option("--compression", help="TIFF and Zarr: both; HDF5: deflate.")
 ]
 AlignTo = Annotated[
     Align | None,
@@ -112,44 +102,12 @@ Scheduler = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(
-        help="Where to compute by fft, dct or wiener: cpu (the default), cuda, cuda:1, mps, or "
-        "auto: a GPU that PyTorch sees, else the CPU.",
+        help="Where to compute: cpu (the default), cuda, cuda:1, mps, or auto: a GPU that PyTorch "
+        "sees, else the CPU.",
     ),
 ]
-MethodName = Annotated[
-    Method,
-    typer.Option(
-        "--method",
-        help="auto chooses the windows of subspace, which sharpens what is active too; wiener is "
-        "several times faster; fft and dct are the study's.",
-    ),
-]
+MethodName = Annotated[Method, typer.Option("--method", help=about(METHODS))]
 Window = Annotated[int | None, typer.Option(help="Frames per window.")]
-_MODEL_HELP = "; ".join(f"{name}: {entry.about}" for name, entry in DENOISERS.items()) + "."
-_MODEL = typer.Option("--model", help=_MODEL_HELP)
-ModelName = Annotated[Model, _MODEL]
-BestModel = Annotated[Model | None, _MODEL]
-OptionalModel = Annotated[
-    Model | None, typer.Option("--model", help=_MODEL_HELP, show_default="gaussian")
-]
-Program = Annotated[
-    str | None,
-    typer.Option(
-        "--command",
-        metavar="PROGRAM",
-        help='Denoise by any program, as in "prog {input} {output}"; the files are TIFF, or as in '
-        "{input.npy} and {output.h5}. No shell is started.",
-    ),
-]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        help="A model that `freq2clean train` wrote, or a .pth of the public DeepCAD-RT package.",
-    ),
-]
-TrainFirst = Annotated[
-    bool, typer.Option("--train", help="Train on this recording first; into CHECKPOINT, if given.")
-]
 DeepcadFolder = Annotated[
     Path | None,
     typer.Option(
@@ -168,111 +126,29 @@ Register = Annotated[
     ),
 ]
 
-_GAUSSIAN, _TRAINING, _PREDICTING = "--model gaussian", "training", "networks"
-
 
 @dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """Options of what is fitted in a moment."""
+class Files:
+    """How a recording is read and one is written, in which memory and by how many."""
 
-    sigma_t_frames: Annotated[
-        float | None, option_of(_GAUSSIAN, "Width in time; measured if not given.")
-    ] = None
-    sigma_yx_pixels: Annotated[
-        float | None, option_of(_GAUSSIAN, "Width in space; with 0 it blurs in time only.")
-    ] = None
-    patch_pixels: Annotated[int | None, option_of("--model pca", "Side of a patch, even.")] = None
-
-    def given(self) -> dict[str, Any]:
-        """What was given, by the names that denoisers have for it."""
-        return given(**asdict(self))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """Options of a training."""
-
-    patch_t: Annotated[int | None, option_of(_TRAINING, "Frames of a training patch.")] = None
-    patch_xy: Annotated[
-        int | None, option_of(_TRAINING, "Rows and columns of it.", "--patch-xy")
-    ] = None
-    patch_overlap: Annotated[
-        float | None,
-        option_of(_TRAINING, "Share of a patch that the next one beside it covers, 0 to 0.95."),
-    ] = None
-    patches: Annotated[int | None, option_of(_TRAINING, "Patches in each epoch.")] = None
-    epochs: Annotated[int | None, option_of(_TRAINING, "Rounds of training.")] = None
-    batch_size: Annotated[int | None, option_of(_TRAINING, "Patches at a time.")] = None
-    learning_rate: Annotated[float | None, option_of(_TRAINING, "Of Adam.")] = None
-    schedule: Annotated[
-        Schedule | None,
-        option_of(_TRAINING, "Of the learning rate; cosine falls to nothing at the last epoch."),
-    ] = None
-    patience: Annotated[
-        int | None,
-        option_of(
-            _TRAINING,
-            "Stop when so many epochs brought nothing on a tenth of the frames, which are held out "
-            "for that.",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="Of the file: float32, same (as the raw recording), uint16 ... Integers are "
+            "rounded and clipped, and clipped values are counted."
         ),
+    ] = "float32"
+    compression: Annotated[
+        Compression | None, typer.Option(help="TIFF and Zarr: both; HDF5: deflate.")
     ] = None
-    base_channels: Annotated[
-        int | None, option_of(_TRAINING, "Width of the network: fewer are faster.")
-    ] = None
-    seed: Annotated[int | None, option_of(_TRAINING, "The same seed trains the same network.")] = (
-        None
-    )
+    channel: Channel = None
+    plane: Plane = None
+    memory: Memory = "1GB"
+    workers: Workers = None
 
     def given(self) -> dict[str, Any]:
-        """What was given, by the names that denoisers have for it."""
-        return given(
-            patch_t=self.patch_t,
-            patch_y=self.patch_xy,
-            patch_x=self.patch_xy,
-            overlap=self.patch_overlap,
-            patches_per_epoch=self.patches,
-            n_epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            schedule=self.schedule and str(self.schedule),
-            patience=self.patience,
-            base_channels=self.base_channels,
-            seed=self.seed,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predicting:
-    """Options of a network that is used."""
-
-    device: Annotated[
-        str | None,
-        option_of(_PREDICTING, "auto (a GPU if there is one, else the CPU), cpu, cuda, cuda:1 ..."),
-    ] = None
-    mixed_precision: Annotated[bool | None, option_of(_PREDICTING, "Half precision on a GPU.")] = (
-        None
-    )
-    tile_t: Annotated[
-        int | None,
-        option_of(
-            _PREDICTING,
-            "Frames that go through at a time, a multiple of 8. Fewer take less memory; where that "
-            "runs out, smaller tiles are taken by themselves.",
-        ),
-    ] = None
-    tile_xy: Annotated[int | None, option_of(_PREDICTING, "Rows and columns of a tile.")] = None
-
-    def given(self) -> dict[str, Any]:
-        """What was given, by the names that denoisers have for it."""
-        return given(
-            device=self.device,
-            mixed_precision=self.mixed_precision,
-            tile_t=self.tile_t,
-            tile_yx=self.tile_xy,
-        )
-
-
-_GROUPS = Baseline, Training, Predicting
+        """By the names that functions have for it."""
+        return {**asdict(self), "compression": self.compression and str(self.compression)}
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -283,10 +159,10 @@ def given(**options: Any) -> dict[str, Any]:
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     """A command that has, in the place of a parameter whose type is a group, the group's options.
 
-    Groups are `Baseline`, `Training` and `Predicting`; the command itself gets them filled.
+    A group is a dataclass; the command itself gets it filled.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if kind in _GROUPS}
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
         if name in groups:
@@ -304,9 +180,9 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def _options_of(group: type[Baseline | Training | Predicting]) -> list[Parameter]:
+def _options_of(group: Any) -> list[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-        for name, hint in hints.items()
+        Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+        for one in fields(group)
     ]

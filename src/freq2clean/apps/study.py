@@ -11,7 +11,8 @@ import typer
 
 from freq2clean.apps import show
 from freq2clean.apps.datasets import Home
-from freq2clean.apps.options import BestModel, Json
+from freq2clean.apps.model_options import BestModel
+from freq2clean.apps.options import Json
 from freq2clean.apps.terminal import out, print_json, progress_bar
 from freq2clean.errors import InputError
 

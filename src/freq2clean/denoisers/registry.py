@@ -3,50 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from importlib import import_module
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freq2clean.entries import Entry
 from freq2clean.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from freq2clean.denoisers.contract import Denoiser, Model
 
-__all__ = ["DENOISERS", "Entry", "default_model", "get_denoiser", "kind_of", "load_model"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Where a denoiser is, and what help says of it.
-
-    Parameters
-    ----------
-    place : str
-        Module of this room and class, as in "gaussian:Gaussian".
-    about : str
-    """
-
-    place: str
-    about: str
+__all__ = ["DENOISERS", "default_model", "get_denoiser", "kind_of", "load_model"]
 
 
 DENOISERS = {
-    "gaussian": Entry("gaussian:Gaussian", "widths chosen from the data"),
-    "pca": Entry("pca:PCA", "local, by patch"),
+    "gaussian": Entry("denoisers.gaussian:Gaussian", "widths chosen from the data"),
+    "pca": Entry("denoisers.pca:PCA", "local, by patch"),
     "pretrained": Entry(
-        "pretrained:Pretrained",
+        "denoisers.pretrained:Pretrained",
         "a network that comes with freq2clean (needs the extra onnx or torch)",
     ),
     "deepcad": Entry(
-        "deepcad:DeepCAD",
+        "denoisers.deepcad:DeepCAD",
         "the network of DeepCAD-RT, which has to be trained (needs the extra torch)",
     ),
-    "noise2noise": Entry("noise2noise:Noise2Noise", "the same, trained on pairs"),
+    "noise2noise": Entry("denoisers.noise2noise:Noise2Noise", "the same, trained on pairs"),
     "noise2void": Entry(
-        "noise2void:Noise2Void", "by CAREamics, to be trained (needs the extra careamics)"
+        "denoisers.noise2void:Noise2Void", "by CAREamics, to be trained (needs the extra careamics)"
     ),
-    "command": Entry("command:Command", "see --command"),
+    "command": Entry("denoisers.command:Command", "see --command"),
 }
 
 
@@ -65,9 +50,8 @@ def kind_of(name: str) -> type[Denoiser]:
     """
     if name not in DENOISERS:
         raise InputError(f"no denoiser is called {name!r}; choose from {', '.join(DENOISERS)}")
-    module, kind = DENOISERS[name].place.split(":")
-    found: type[Denoiser] = getattr(import_module(f"freq2clean.denoisers.{module}"), kind)
-    return found
+    kind: type[Denoiser] = DENOISERS[name].load()
+    return kind
 
 
 def get_denoiser(name: str | Callable[..., Any], /, **options: Any) -> Denoiser:

@@ -29,32 +29,35 @@ class Dct(Method):
     """Take slow, fine detail from a moving average of the raw recording.
 
     A DCT-II coefficient of the window is blended with weight ``W_space * (1 - W_time)``, where
-    each W rises from 0 to 1 over ``cutoff - width`` to ``cutoff + width``. Defaults are the
-    study's, in coefficient indices, which move with the size of window and image; give
+    each W rises from 0 to 1 over ``cutoff - width`` to ``cutoff + width``, in space along the
+    radius in the plane of coefficients. Defaults are the study's, in coefficient indices, which
+    move with the size of window and image; give
     ``spatial_*_per_um`` with ``pixel_size_um``, and ``temporal_*_hz`` with ``frame_rate_hz``, for
     cut-offs that do not.
 
     Parameters
     ----------
-    spatial_cutoff, spatial_width : float
-        Radius in the plane of spatial coefficients, in indices.
-    temporal_cutoff, temporal_width : float
-        Temporal coefficient, in indices.
     window : int
         Frames per window.
+    overlap : float
+        Share of a window that fades into the next; 0 as in the study.
     raw_average : int
         Frames of the raw moving average, centred, shorter at the ends of the recording; 1 for the
         raw recording itself.
-    overlap : float
-        Share of a window that fades into the next; 0 as in the study.
+    spatial_cutoff : float
+        Spatial coefficient index where detail begins.
+    temporal_cutoff : float
+        Temporal coefficient index where slow ends.
+    spatial_width, temporal_width : float
+        Half-width of that edge, in indices.
     spatial_cutoff_per_um, spatial_width_per_um : float, optional
-        In cycles per micrometre, instead of the indices.
+        The same, in cycles per micrometre.
     temporal_cutoff_hz, temporal_width_hz : float, optional
-        In hertz, instead of the indices.
-    pixel_size_um : (float, float), optional
-        Needed for cut-offs in cycles per micrometre, and refused without them.
+        The same, in hertz.
     frame_rate_hz : float, optional
-        Needed for cut-offs in hertz, and refused without them.
+        For cut-offs in hertz, where the raw file does not say.
+    pixel_size_um : (float, float), optional
+        For cut-offs in cycles per micrometre, where the raw file does not say.
 
     Examples
     --------
@@ -68,19 +71,19 @@ class Dct(Method):
     """
 
     name: ClassVar[str] = "dct"
+    window: int = 3000
+    overlap: float = 0.0
+    raw_average: int = 6000
     spatial_cutoff: float = 36.0
     spatial_width: float = 72.0
     temporal_cutoff: float = -6.0
     temporal_width: float = 16.0
-    window: int = 3000
-    raw_average: int = 6000
-    overlap: float = 0.0
     spatial_cutoff_per_um: float | None = None
     spatial_width_per_um: float | None = None
     temporal_cutoff_hz: float | None = None
     temporal_width_hz: float | None = None
-    pixel_size_um: tuple[float, float] | None = None
     frame_rate_hz: float | None = None
+    pixel_size_um: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         check_windows(self.window, self.overlap)

@@ -34,14 +34,14 @@ class Fft(Method):
     Parameters
     ----------
     alpha : float or sequence of float
-        Weight of the raw magnitude, 0 to 1, of the mean and of the bins after it.
+        Weight of the raw magnitude, 0 to 1; or several, as in 1,0.5, of the mean and the bins
+        after it.
     matching : "affine", "histogram" or "none"
-        How the raw magnitudes are brought to the denoised ones' contrast; the study's is
-        "histogram".
+        How raw magnitudes are brought to the denoised ones' contrast; the study's is histogram.
     window : int
         Frames per window.
     raw_mean : "global" or "window"
-        The raw mean over the whole recording, or over the window.
+        The raw mean over the whole recording, or over each window.
     overlap : float
         Share of a window that fades into the next; 0 as in the study.
 

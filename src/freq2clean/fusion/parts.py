@@ -134,7 +134,7 @@ class FusionInParts(Fusion):
 
     Examples
     --------
-    >>> from freq2clean.fusion import Fft
+    >>> from freq2clean import Fft
     >>> raw, denoised = np.full((60, 8, 8), 7.0), np.full((60, 8, 8), 5.0)
     >>> fusion = FusionInParts(Fft(alpha=1.0, matching="none"), raw.shape)
     >>> for start, stop in fusion.survey_runs:

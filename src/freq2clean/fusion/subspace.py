@@ -49,7 +49,7 @@ class Subspace(Wiener):
     window, overlap, n_bins, keep_fixed_pattern
         As in `Wiener`.
     limit : bool
-        False to leave out the power limit.
+        Keep no more power than the raw recording supports, band by band.
 
     Examples
     --------

@@ -62,11 +62,11 @@ class Wiener(Method):
     window : int, optional
         Frames per window; by default the recording is split evenly into windows of about 3000.
     overlap : float
-        Share of a window that fades into the next.
+        Share of a window that fades into the next, 0 to 0.9.
     n_bins : int, optional
         Temporal bins to correct; by default those where a survey of the residual finds signal.
     keep_fixed_pattern : bool
-        True to take offsets of whole lines and hot pixels of the raw recording for signal.
+        Take offsets of lines and hot pixels of the raw recording for signal.
 
     References
     ----------

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.denoisers.contract import check_numbers
-from freq2clean.fusion import DEFAULT_METHOD, Method, get_method
+from freq2clean.fusion import DEFAULT_METHOD, get_method
+from freq2clean.fusion.method import Method
 from freq2clean.pipeline.denoising import Progress
 from freq2clean.pipeline.describing import describe
 from freq2clean.pipeline.devices import FramesOn, check_no_device, choose_places, wrapped

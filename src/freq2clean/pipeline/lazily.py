@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError
-from freq2clean.fusion import Method
-from freq2clean.fusion.method import as_frames, check_pair
+from freq2clean.fusion.method import Method, as_frames, check_pair
 from freq2clean.fusion.parts import FusionInParts
 from freq2clean.recordings.pixels import pixel_dtype
 from freq2clean.streaming.dask import grouped, needs_dask

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freq2clean.errors import InputError, OutputError
-from freq2clean.fusion import Method
-from freq2clean.fusion.method import as_frames
+from freq2clean.fusion.method import Method, as_frames
 from freq2clean.fusion.parts import FusionInParts, Layout
 from freq2clean.pipeline.denoising import Progress
 from freq2clean.pipeline.memory import block_frames

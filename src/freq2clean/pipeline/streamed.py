@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freq2clean.fusion import Fusion, Method
+from freq2clean.fusion.method import Fusion, Method
 from freq2clean.fusion.scale import Scale
 from freq2clean.fusion.spaces import HOST
 from freq2clean.pipeline.denoising import Progress, halves

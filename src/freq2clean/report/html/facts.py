@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freq2clean.errors import InputError
-from freq2clean.fusion import METHODS, Fusion, Method, get_method
-from freq2clean.fusion.method import as_frames
+from freq2clean.fusion import METHODS, get_method, method_kind
+from freq2clean.fusion.method import Fusion, Method, as_frames
 from freq2clean.inspection import Gain
 from freq2clean.pipeline import DenoiseResult, FuseResult
 from freq2clean.pipeline.memory import block_frames
@@ -141,7 +141,7 @@ def _method_of(provenance: Mapping[str, Any]) -> Method | None:
     name = provenance.get("method")
     if not isinstance(name, str) or name not in METHODS:
         return None
-    known = METHODS[name].__dataclass_fields__
+    known = method_kind(name).__dataclass_fields__
     options = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in provenance.items()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from freq2clean.fusion import METHODS
 from freq2clean.inspection import Gain
 from freq2clean.report.html.contents import Contents, Source
 
@@ -14,14 +15,6 @@ __all__ = ["caveats", "headline", "number", "short_name", "size_of", "what_was_d
 _HARDLY_DB = 0.05
 _STILL_PX = 0.25
 _ERRORS = 3
-
-_METHODS = {
-    "auto": "auto (subspace, with the windows that are expected to gain most)",
-    "subspace": "subspace (detail of the mean image and of what is active, then a limit on noise)",
-    "wiener": "wiener (detail weighted by its own signal-to-noise, band by band)",
-    "fft": "fft (the study's blend of the mean image's magnitude)",
-    "dct": "dct (the study's slow and fine detail of a moving average)",
-}
 
 
 def number(value: float) -> str:
@@ -66,8 +59,7 @@ def what_was_done(contents: Contents) -> str:
     facts = contents.facts
     denoiser = facts.denoiser.get("model")
     by = f"denoised by {denoiser}" if denoiser else f"denoised ({short_name(denoised)})"
-    method = facts.parameters.get("method")
-    how = f"by {_METHODS.get(method, method)}" if method else "by a method that is not known"
+    how = f"by {_method(facts.parameters.get('method'))}"
     moved = ", with the motion taken out meanwhile" if _registered(contents) else ""
     why = (
         ""
@@ -78,6 +70,12 @@ def what_was_done(contents: Contents) -> str:
     return (
         f"The recording {short_name(raw)}, {size_of(raw)}, was {by}, then fused {how}{moved}{why}."
     )
+
+
+def _method(name: str | None) -> str:
+    if name is None:
+        return "a method that is not known"
+    return f"{name} ({METHODS[name].about})" if name in METHODS else name
 
 
 def headline(contents: Contents) -> str:

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from freq2clean.apps.napari.choices import Choice, choices_of
+from freq2clean.apps.choices import Choice, choices_of
 from freq2clean.fusion import DEFAULT_METHOD, METHODS
 from freq2clean.pipeline.memory import DEFAULT_MEMORY
 from freq2clean.pipeline.opening import ALIGNMENTS
@@ -41,12 +41,9 @@ class MethodForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.method = QComboBox()
-        self.method.addItems(reversed(METHODS))
+        self.method.addItems(METHODS)
         self.method.setCurrentText(DEFAULT_METHOD)
-        self.method.setToolTip(
-            "auto chooses the windows of subspace, which sharpens what is active too; wiener is "
-            "several times faster; fft and dct are the study's."
-        )
+        self.method.setToolTip("\n".join(f"{k}: {entry.about}" for k, entry in METHODS.items()))
         self.editors: dict[str, QWidget] = {}
         self._readers: dict[str, tuple[Callable[[], Any], Any]] = {}
         self._form = QFormLayout(self)
@@ -66,7 +63,8 @@ class MethodForm(QWidget):
         self.editors.clear()
         self._readers.clear()
         for choice in choices_of(method):
-            self._add(choice.name, choice.label, *_editor(choice), choice.help, choice.default)
+            if choice.is_known:
+                self._add(choice.name, choice.label, *_editor(choice), choice.help, choice.default)
         self._add("register", "register", *_check(False), _REGISTER, False)
         self._add("rescale", "rescale", *_check(True), _RESCALE, True)
         self._add("align", "align", *_one_of((_EQUAL, *ALIGNMENTS), _EQUAL), _ALIGN, _EQUAL)
