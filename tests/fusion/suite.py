@@ -119,6 +119,12 @@ class MethodSuite:
         with pytest.raises(InputError, match=f"method {method.name} has no option name; it has"):
             get_method(method.name, name="other")
 
+    def test_findings_tell_windows_and_bins(self, method, pair):
+        found = method.fit(pair.raw, pair.denoised).findings
+        assert found["windows"][0][0] == 0
+        assert found["windows"][-1][1] == len(pair.raw)
+        assert found["n_bins"] >= 1
+
     # What cannot be fused.
 
     @pytest.mark.parametrize(

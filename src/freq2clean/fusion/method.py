@@ -73,7 +73,11 @@ class Plan(ABC):
 
     @abstractmethod
     def findings(self) -> dict[str, Any]:
-        """What was found on the way, JSON-serialisable."""
+        """What was found on the way, JSON-serialisable.
+
+        Every plan tells its ``windows``, the first frame of each and the one after the last, and
+        ``n_bins``, how many temporal bins are corrected.
+        """
 
     def with_notes(self, *notes: Mapping[str, list[Any]]) -> Self:
         """The same plan with what was found elsewhere, in the order of windows, or nothing."""
