@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_METHOD", "METHODS", "get_method", "method_kind"]
 
-
 METHODS = {
     "auto": Entry("fusion.auto:Auto", "subspace, with the windows that are expected to gain most"),
     "subspace": Entry(
