@@ -15,6 +15,7 @@ from freq2clean import open_recording
 from freq2clean.errors import InputError
 from freq2clean.fusion.parallel import over_items
 from freq2clean.pipeline.workers import working
+from freq2clean.recordings import tiff
 from freq2clean.threads import at_most, n_threads
 
 
@@ -78,8 +79,8 @@ def test_so_many_compute(workers):
 def test_so_many_decode_tiff(workers, tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((30, 16, 16), np.uint16), compression="zstd")
     recording = open_recording(tmp_path / "a.tif")
-    watched = Watched(recording._decode)
-    monkeypatch.setattr(recording, "_decode", watched)
+    watched = Watched(tiff._decode)
+    monkeypatch.setattr(tiff, "_decode", watched)
     with working(workers):
         assert not recording.read(0, 30).any()
     assert watched.most == workers

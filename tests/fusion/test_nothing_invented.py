@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.feature import blob_log
 
 from freq2clean import denoise
-from freq2clean.fusion import METHODS
+from freq2clean.fusion import METHODS, get_method
 from freq2clean.simulation import imitate_denoiser
 
 CHOOSING = sorted(METHODS.keys() - {"fft", "dct"})
@@ -69,7 +69,7 @@ def empty(request):
 @pytest.mark.parametrize("method", CHOOSING)
 def test_no_cell_from_noise(method, empty, fuse):
     truth, raw, denoised = empty
-    fused = fuse(METHODS[method](), raw, denoised)
+    fused = fuse(get_method(method), raw, denoised)
     standard_error = noise_sd(truth[0]) / np.sqrt(N_FRAMES)
     deviation, before = ((x.mean(axis=0) - truth[0]) / standard_error for x in (fused, denoised))
     assert abs(deviation).max() < 4.5
@@ -88,7 +88,7 @@ def test_a_faint_cell_is_found(method, fuse):
     still, firing = disc(20, 20), disc(44, 40)
     photons = BACKGROUND + 0.25 * still + 0.8 * course(3)[:, None, None] * firing
     truth, raw = expose(photons, seed=12)
-    fused = fuse(METHODS[method](), raw, denoised_by("imitated", truth, raw))
+    fused = fuse(get_method(method), raw, denoised_by("imitated", truth, raw))
     typical = noise_sd(truth).mean() / np.sqrt(N_FRAMES)
     assert count_blobs(fused.mean(axis=0) / typical) == 2
     assert count_blobs(fused.std(axis=0) / typical) == 1
@@ -114,7 +114,7 @@ def neighbours(request):
 @pytest.mark.parametrize("method", CHOOSING)
 def test_a_silent_cell_stays_silent(method, neighbours, fuse):
     truth, raw, denoised, active, silent = neighbours
-    fused = fuse(METHODS[method](), raw, denoised)
+    fused = fuse(get_method(method), raw, denoised)
     firing = course(5)
     whole = share_of(firing, truth, active)
     crosstalk, leaked, true = (
